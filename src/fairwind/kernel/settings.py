@@ -1,0 +1,111 @@
+"""Settings: from the environment (FAIRWIND_…) over a TOML file over the defaults, checked once at the start."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "FAIRWIND_"
+_NOT_SETTINGS = {"FAIRWIND_CONFIG"}
+_ENVIRONMENT_ONLY = ("FAIRWIND_TEST_",)
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it and says what is allowed."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting, its unit in its name, its default here. The README's table is made from this class."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one")] = 8000
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/\s]+)?$",
+            description="How browsers reach the server; empty: http://host:port",
+        ),
+    ] = ""
+    data: Annotated[str, Meta(description="Data folder; empty: ~/.local/share/fairwind")] = ""
+    database_url: Annotated[
+        str, Meta(description="A PostgreSQL 16 to 18 of your own; empty: the embedded one in the data folder")
+    ] = ""
+    database_connections_max: Annotated[int, Meta(ge=4, le=200, description="Most connections to PostgreSQL")] = 16
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level logged")] = "info"
+    log_format: Annotated[Literal["text", "json"], Meta(description="How log lines are written")] = "json"
+    queue_items_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most requests waiting at a gate; one more gets 429")
+    ] = 10_000
+    batch_items_max: Annotated[int, Meta(ge=1, le=10_000, description="Most requests in one batch")] = 256
+    body_bytes_max: Annotated[int, Meta(ge=1024, description="Largest JSON body accepted, in bytes")] = 1_000_000
+    session_ttl_s: Annotated[int, Meta(ge=60, description="How long a sign-in lasts unused, in seconds")] = 14 * 86_400
+    hold_ttl_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="How long stock is held for an unpaid order, in seconds")
+    ] = 900
+    after_sales_window_s: Annotated[
+        int, Meta(ge=0, description="How long after receipt a buyer may ask for a refund, in seconds")
+    ] = 15 * 86_400
+    provider: Annotated[Literal["sandbox"], Meta(description="Payment provider")] = "sandbox"
+    sandbox_port: Annotated[int, Meta(ge=0, le=65535, description="Port of the sandbox payment provider")] = 8001
+    shutdown_s: Annotated[int, Meta(ge=1, le=600, description="Longest wait for requests in flight at shutdown")] = 20
+
+
+def load(environment: Mapping[str, str], **given: Any) -> Settings:
+    """Settings from environment, the TOML file that FAIRWIND_CONFIG names, and `given` (the command line) over both.
+
+    SettingsError names the first setting that is wrong. Values never appear in messages: some are secrets.
+    """
+    values = _from_file(environment.get("FAIRWIND_CONFIG")) | _from_environment(environment)
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        # Environment values are text; strict=False reads numbers out of them.
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        raise SettingsError(f"setting {_both_names(path.rstrip('`'))}: {reason}") from None
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"FAIRWIND_CONFIG names {path}, which cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    for name in values:
+        _check_name(name, f"{path}: {name}")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS or variable.startswith(_ENVIRONMENT_ONLY):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        _check_name(name, variable)
+        values[name] = value
+    return values
+
+
+def _check_name(name: str, shown: str) -> None:
+    known = Settings.__struct_fields__
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {_both_names(near[0])}?" if near else ""
+    raise SettingsError(f"{shown} is not a setting{hint}")
+
+
+def _both_names(name: str) -> str:
+    return f"{name} ({PREFIX}{name.upper()})"

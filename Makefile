@@ -22,6 +22,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that running, testing and developing needs
+	@echo "Ready in .venv. Next: make demo, or make test"
 
 demo: $(RUNNABLE) ## Start the platform, run a live sale with a crowd of buyers, then keep serving
 	@$(BIN)/fairwind demo
@@ -55,20 +56,23 @@ clean: ## Remove .venv, caches and build results; the data folder stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	@find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is written when its step has wholly succeeded, so an interrupted set-up simply goes on at the next call.
-$(RUNNABLE): requirements/runtime.txt pyproject.toml
+# $(1): which requirements. The stamp is touched when all of it has succeeded, so an interrupted set-up goes on next time.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Fairwind needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Fairwind needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
 	  echo "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "'$(PYTHON)' cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "Setting up .venv (once): the packages that running Fairwind needs"
+	  echo "$(PYTHON) cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv from requirements/$(1).txt (once, about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) --require-hashes --requirement requirements/runtime.txt
+	@$(PIP) --require-hashes --requirement requirements/$(1).txt
 	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+endef
+
+$(RUNNABLE): requirements/runtime.txt pyproject.toml
+	$(call install,runtime)
 	@touch $@
 
-$(READY): $(RUNNABLE) requirements/dev.txt
-	@echo "Setting up .venv (once): the packages that testing and developing need"
-	@$(PIP) --require-hashes --requirement requirements/dev.txt
-	@touch $@
+$(READY): requirements/dev.txt requirements/runtime.txt pyproject.toml
+	$(call install,dev)
+	@touch $(RUNNABLE) $@

@@ -10,17 +10,19 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from time import perf_counter
 from typing import Any, Generic, LiteralString, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from fairwind.kernel import metrics
-from fairwind.kernel.refusals import Refused
+from fairwind.kernel.refusals import Unavailable
 
 __all__ = ["Database", "DatabaseError", "Query", "Row", "Transaction", "Unavailable", "statement"]
 
@@ -31,17 +33,13 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 _RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
 _TRIES = 5
+_GONE = ("08", "53", "57P", "58")
+"""SQLSTATEs that speak of the connection or the server, not of the statement."""
+_stream_numbers = count()
 
 
 class DatabaseError(Exception):
     """The database cannot be used as configured; the message says what to do."""
-
-
-class Unavailable(Refused):
-    """The database did not answer. Whether the change was made is unknown: ask again with the same id."""
-
-    code = "unavailable"
-    status = 503
 
 
 class Query(Generic[T]):
@@ -106,7 +104,8 @@ class Transaction:
 
     async def stream(self, sql: LiteralString, parameters: Parameters = (), *, size: int = 1000) -> AsyncIterator[Row]:
         """Rows through a server-side cursor, `size` at a time: memory does not grow with the answer."""
-        async with self._connection.cursor(name="stream", scrollable=False) as cursor:
+        name = f"stream_{next(_stream_numbers)}"
+        async with self._connection.cursor(name, scrollable=False) as cursor:
             cursor.itersize = size
             await cursor.execute(sql, parameters)
             async for row in cursor:
@@ -116,11 +115,13 @@ class Transaction:
 class Database:
     """A pool of connections to one PostgreSQL 16 to 18.
 
-    url: a libpq URL or conninfo. connections_max: the most connections held open at once.
+    url: a libpq URL or conninfo; DatabaseError when it is neither. connections_max: the most connections held open at
+    once. wait_max_s: the longest wait for one of them.
     """
 
     def __init__(self, url: str, *, connections_max: int = 16, wait_max_s: float = 10.0) -> None:
-        self._url = url
+        self._shown = shown(url)
+        self._wait_max_s = wait_max_s
         self._pool = AsyncConnectionPool(
             url,
             open=False,
@@ -134,11 +135,11 @@ class Database:
     async def open(self) -> None:
         """Connect; DatabaseError says what to do when that fails."""
         try:
-            await self._pool.open(wait=True)
+            await self._pool.open(wait=True, timeout=self._wait_max_s)
         except PoolTimeout as error:
             await self._pool.close()
             raise DatabaseError(
-                f"cannot connect to PostgreSQL at {shown(self._url)}: check that it runs and that the "
+                f"cannot connect to PostgreSQL at {self._shown}: check that it runs and that the "
                 "user, password and database in FAIRWIND_DATABASE_URL are right"
             ) from error
 
@@ -158,31 +159,37 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield Transaction(connection)
+                if connection.pgconn.transaction_status == TransactionStatus.INERROR:
+                    # COMMIT would roll back without a word.
+                    raise errors.InFailedSqlTransaction("a statement failed and its error was swallowed")
                 started = perf_counter()
                 await connection.commit()
                 metrics.COMMIT_S.observe(perf_counter() - started)
         except PoolTimeout as error:
             raise Unavailable("the database is busy; try again in a moment") from error
         except psycopg.OperationalError as error:
-            if isinstance(error, _RETRIED):
-                raise
-            raise Unavailable("the database did not answer; ask again with the same id") from error
+            if error.sqlstate is None or error.sqlstate.startswith(_GONE):
+                raise Unavailable("the database did not answer; ask again with the same id") from error
+            raise
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """work in one transaction, tried again a few times when another transaction got in its way.
 
         A collision (deadlock, serialization failure, a unique key that someone else just took) rolls everything back,
-        so that work must start from what it reads inside the transaction.
+        so that work must start from what it reads inside the transaction. A collision that stays is Unavailable; a
+        unique key that stays taken is raised as it is, for it is work's own mistake.
         """
-        for attempt in range(_TRIES):
+        for attempt in range(1, _TRIES + 1):
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
             except _RETRIED as error:
                 metrics.RETRIES.labels(error.sqlstate or "").inc()
-                if attempt == _TRIES - 1:
-                    raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+                if attempt == _TRIES:
+                    if isinstance(error, errors.UniqueViolation):
+                        raise
+                    raise Unavailable("too many changes meet here at once; try again in a moment") from error
+                await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311
         raise AssertionError("unreachable")
 
 
@@ -193,8 +200,12 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def shown(url: str) -> str:
-    """url without its password, for messages."""
-    parts = urlsplit(url)
-    if not parts.hostname:
-        return url if "password" not in url.lower() else "the given address"
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or 5432}{parts.path}"
+    """Where url leads, without who enters and how, for messages; DatabaseError when it is no address."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # its message quotes the url, and that may hold a password
+        raise DatabaseError(
+            "FAIRWIND_DATABASE_URL is not an address such as postgresql://user:password@host:5432/database"
+        ) from None
+    where = {name: str(value) for name, value in parts.items() if name in ("host", "hostaddr", "port", "dbname")}
+    return make_conninfo(**where) or "the default address"

@@ -1,7 +1,8 @@
 """Refusals: the answers that say no, each with a stable code and a sentence that says what to do.
 
 A command returns refusals item by item, so that one item's failure never fails its neighbours; a shell that handles one
-item raises them. The HTTP app maps them once to problem+json. A refusal has changed nothing.
+item raises them. The HTTP app maps them once to problem+json. A refusal has changed nothing; only after Unavailable is
+that unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Refused(Exception):  # noqa: N818  a refusal is an answer, not an error
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
 
-    __hash__ = Exception.__hash__
+    def __hash__(self) -> int:
+        return hash((type(self), self.detail))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.detail!r})"
@@ -77,6 +79,13 @@ class Busy(Refused):
 
     def __init__(self, detail: str, retry_after_s: int = 1) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
+
+
+class Unavailable(Refused):
+    """The database did not answer. Whether the change was made is unknown: ask again with the same id."""
+
+    code = "unavailable"
+    status = 503
 
 
 class Stopping(Refused):

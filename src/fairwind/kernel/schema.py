@@ -66,16 +66,20 @@ def upgrade(url: str, packages: Sequence[str], report: Callable[[Step], None] = 
         citus = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone()
         for step in steps:
             report(step)
-            _take(connection, step, distributed=citus is not None)
+            try:
+                _take(connection, step, distributed=citus is not None)
+            except psycopg.Error as error:
+                raise SchemaError(f"step {step.name} failed: {error}. Nothing was changed.") from error
         return steps
 
 
 def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    where = shown(url)
     try:
         connection = psycopg.connect(url, connect_timeout=10)
     except psycopg.OperationalError as error:
         raise DatabaseError(
-            f"cannot connect to PostgreSQL at {shown(url)}: {str(error).strip()}. Check FAIRWIND_DATABASE_URL."
+            f"cannot connect to PostgreSQL at {where}: {str(error).strip()}. Check FAIRWIND_DATABASE_URL."
         ) from error
     major = connection.info.server_version // 10_000
     if major not in _SERVER_MAJORS:

@@ -7,7 +7,7 @@ the idempotency key of what it names.
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -25,20 +25,20 @@ EventId = NewType("EventId", UUID)
 LiveSessionId = NewType("LiveSessionId", UUID)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_VERSION_7 = 7 << 76 | 2 << 62
+_NOISE = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
+
+
 def uuid7(now: datetime) -> UUID:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then randomness."""
-    milliseconds = int(now.timestamp() * 1000)
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & (1 << 48) - 1) << 80 | noise
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    return UUID(int=value)
+    return uuid7s(now, 1)[0]
 
 
 def uuid7s(now: datetime, count: int) -> list[UUID]:
-    """count of them, with one call for randomness: ids in a batch cost little."""
-    milliseconds = (int(now.timestamp() * 1000) & (1 << 48) - 1) << 80
+    """count of them, ascending, with one call for randomness: ids in a batch cost little."""
+    fixed = (now - _EPOCH) // _MILLISECOND << 80 | _VERSION_7
     noise = os.urandom(10 * count)
-    fixed = milliseconds | 7 << 76 | 2 << 62
-    keep = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
-    return [UUID(int=fixed | int.from_bytes(noise[i : i + 10], "big") & keep) for i in range(0, 10 * count, 10)]
+    values = [fixed | int.from_bytes(noise[i : i + 10], "big") & _NOISE for i in range(0, len(noise), 10)]
+    return [UUID(int=value) for value in sorted(values)]

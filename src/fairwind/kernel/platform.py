@@ -55,11 +55,14 @@ class Platform:
         """A gate in front of command: each batch in one transaction of one shop."""
 
         async def run(shop_id: ShopId, items: Sequence[I]) -> Sequence[O | Refused]:
-            now = self.clock.now()
-            return await self.database.run(lambda tx: command(tx, shop_id, items, now))
+            return await self.database.run(lambda tx: command(tx, shop_id, items, self.clock.now()))
 
         gate: Gate[ShopId, I, O] = Gate(
-            name, run, items_max=self.settings.batch_items_max, queue_max=self.settings.queue_items_max
+            name,
+            run,
+            items_max=self.settings.batch_items_max,
+            queue_max=self.settings.queue_items_max,
+            batches_max=self.settings.database_connections_max // 2,
         )
         self._gates.append(gate)
         return gate

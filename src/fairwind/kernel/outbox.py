@@ -2,7 +2,8 @@
 
 `emit` writes events beside the change. The `Relay` takes each shop's events in one transaction, hands them to the
 consumers of their topic and deletes them with what the consumers changed: a consumer that writes to this database acts
-exactly once, one that calls outside acts at least once and recognises an event by its id.
+exactly once, one that calls outside acts at least once and recognises an event by its id. Events of one shop and topic
+come oldest first, but one that fails waits while later ones pass it, and topics do not wait for each other.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 _EVENTS_MAX = 1000
 _ATTEMPTS_MAX = 10
-"""After so many failures an event is parked: kept, counted, and shown by the audit, but no longer in the way."""
+"""An event that failed so often, over eight minutes, is parked: kept and shown by the audit, but out of the way."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -89,32 +90,32 @@ class Relay:
     async def run(self) -> None:
         """Relay until cancelled."""
         while True:
+            moved = 0
             try:
                 moved = await self.drain()
+            except Unavailable as refusal:
+                log.warning("relay_waits", reason=refusal.detail)
             except Exception:
                 log.exception("relay_failed")
-                moved = 0
             if moved == 0:
                 await asyncio.sleep(self._pause_s)
 
     async def drain(self) -> int:
-        """Relay what is due now; answers how many events left."""
+        """Relay the oldest events that are due; answers how many left."""
         async with self._database.transaction() as tx:
-            due = await tx.rows(
-                """
-                SELECT shop_id, topic, (array_agg(id ORDER BY attempts, id))[:%s] AS ids FROM kernel.outbox
-                WHERE NOT parked GROUP BY shop_id, topic
-                """,
-                (_EVENTS_MAX,),
-            )
+            due = await tx.rows(_DUE, (self._clock.now(), _EVENTS_MAX))
         return sum([await self._deliver(row.shop_id, row.topic, row.ids) for row in due])
 
     async def _deliver(self, shop_id: ShopId, topic: str, ids: Sequence[EventId]) -> int:
-        try:
-            async with self._database.transaction() as tx:
-                events = await _take(tx, shop_id, ids)
-                for consumer in self._consumers[topic]:
+        async def hand_over(tx: Transaction) -> int:
+            events = await _take(tx, shop_id, ids)
+            if events:  # another relay may have been quicker
+                for consumer in self._consumers.get(topic, ()):
                     await consumer(tx, shop_id, events, self._clock.now())
+            return len(events)
+
+        try:
+            moved = await self._database.run(hand_over)
         except Unavailable:
             raise
         except Exception:
@@ -126,8 +127,21 @@ class Relay:
             async with self._database.transaction() as tx:
                 await _count_failure(tx, shop_id, ids[0])
             return 0
-        metrics.OUTBOX_EVENTS.labels(topic).inc(len(events))
-        return len(events)
+        metrics.OUTBOX_EVENTS.labels(topic).inc(moved)
+        return moved
+
+
+_DUE: LiteralString = """
+SELECT shop_id, topic, array_agg(id ORDER BY id) AS ids
+FROM (
+    SELECT shop_id, topic, id FROM kernel.outbox
+    WHERE NOT parked
+      -- after each failure an event rests twice as long: 1 s, 2 s, 4 s
+      AND (attempts = 0 OR created_at + make_interval(secs => power(2, attempts) - 1) <= %s)
+    ORDER BY id LIMIT %s
+) AS event
+GROUP BY shop_id, topic
+"""
 
 
 async def _take(tx: Transaction, shop_id: ShopId, ids: Sequence[EventId]) -> list[Event]:

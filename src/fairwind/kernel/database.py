@@ -90,7 +90,8 @@ class Transaction:
         """The answers to several queries, in one round trip."""
         async with self._connection.pipeline():
             cursors = [await self._connection.execute(query.sql, query.parameters) for query in queries]
-            answers = [await self._fetch(cursor) for cursor in cursors]
+        # Inside the pipeline a cursor does not know yet that it has rows.
+        answers = [await self._fetch(cursor) for cursor in cursors]
         return [query.read(rows) for query, rows in zip(queries, answers, strict=True)]
 
     async def _fetch(self, cursor: psycopg.AsyncCursor[Any]) -> list[Row]:

@@ -6,16 +6,14 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 PREFIX = "FAIRWIND_"
-_NOT_SETTINGS = {"FAIRWIND_CONFIG"}
-_ENVIRONMENT_ONLY = ("FAIRWIND_TEST_",)
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
+_CONFIG = "FAIRWIND_CONFIG"
+_FOR_TESTS = "FAIRWIND_TEST_"
 
 
 class SettingsError(Exception):
@@ -63,14 +61,21 @@ def load(environment: Mapping[str, str], **given: Any) -> Settings:
 
     SettingsError names the first setting that is wrong. Values never appear in messages: some are secrets.
     """
-    values = _from_file(environment.get("FAIRWIND_CONFIG")) | _from_environment(environment)
+    values = _from_file(environment.get(_CONFIG)) | _from_environment(environment)
     values |= {name: value for name, value in given.items() if value is not None}
     try:
         # Environment values are text; strict=False reads numbers out of them.
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
-        raise SettingsError(f"setting {_both_names(path.rstrip('`'))}: {reason}") from None
+        name = path.rstrip("`")
+        raise SettingsError(f"setting {_both_names(name)}: {_choice(name) or reason}") from None
+
+
+def _choice(name: str) -> str:
+    """What a setting of fixed words may be; msgspec would quote the wrong word and keep the right ones to itself."""
+    words = get_args(get_type_hints(Settings).get(name))
+    return f"must be {' or '.join(words)}" if words else ""
 
 
 def _from_file(path: str | None) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def _from_file(path: str | None) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for variable, value in environment.items():
-        if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS or variable.startswith(_ENVIRONMENT_ONLY):
+        if not variable.startswith(PREFIX) or variable.startswith(_FOR_TESTS) or variable == _CONFIG:
             continue
         name = variable.removeprefix(PREFIX).lower()
         _check_name(name, variable)

@@ -4,7 +4,7 @@ A code names one product of its shop and a spec one SKU of its product. Every pr
 import takes every valid line of a file and names each one it refuses; the same file a second time changes nothing.
 """
 
-from fairwind.catalog.product import Offer
-from fairwind.catalog.store import availability_marked, offers
+from fairwind.catalog.product import Listing, Offer
+from fairwind.catalog.store import availability_marked, listings, offers
 
-__all__ = ["Offer", "availability_marked", "offers"]
+__all__ = ["Listing", "Offer", "availability_marked", "listings", "offers"]

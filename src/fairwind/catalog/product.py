@@ -21,3 +21,15 @@ class Offer(msgspec.Struct, frozen=True):
     price_fen: Fen
     list_price_fen: Fen
     on_shelf: bool
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A product as it is listed at this moment.
+
+    price_fen: the lowest of its SKUs' prices, None when none is for sale. on_shelf: it can be bought, as in Offer.
+    """
+
+    product_id: ProductId
+    title: str
+    price_fen: Fen | None
+    on_shelf: bool

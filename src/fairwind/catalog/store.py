@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fairwind.catalog.product import Offer
-from fairwind.kernel import Query, ShopId, SkuId, int_array, statement
+from fairwind.catalog.product import Listing, Offer
+from fairwind.kernel import ProductId, Query, ShopId, SkuId, int_array, statement
 
 
 def offers(shop_id: ShopId, sku_ids: Collection[SkuId]) -> Query[dict[SkuId, Offer]]:
@@ -21,6 +21,20 @@ def offers(shop_id: ShopId, sku_ids: Collection[SkuId]) -> Query[dict[SkuId, Off
         """,
         (shop_id, int_array(sku_ids)),
         lambda rows: {row.id: Offer(*row) for row in rows},
+    )
+
+
+def listings(shop_id: ShopId, product_ids: Collection[ProductId]) -> Query[dict[ProductId, Listing]]:
+    """How these products are listed now; a product that the shop does not have is absent."""
+    return Query(
+        """
+        SELECT product.id, product.title, product.price_fen,
+               product.on_shelf AND product.price_fen IS NOT NULL AND shop.state = 'open' AS on_shelf
+        FROM catalog.product JOIN catalog.shop ON shop.shop_id = product.shop_id
+        WHERE product.shop_id = %s AND product.id = ANY (%s::bigint[])
+        """,
+        (shop_id, int_array(product_ids)),
+        lambda rows: {row.id: Listing(*row) for row in rows},
     )
 
 

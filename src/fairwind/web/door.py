@@ -1,0 +1,122 @@
+"""The door: what every request passes, whatever its route, and whether or not there is one.
+
+It gives each request its id, refuses forged and malformed ones, adds the security headers, and counts and logs the
+answer. It stands on the hottest path, so it looks at the headers once and allocates little.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import count
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from fairwind.kernel import Refused, Settings, metrics
+from fairwind.web.problems import MEDIA_TYPE, BadRequest, document
+
+log = structlog.get_logger("fairwind.access")
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class CrossOrigin(Refused):
+    """A page of another site made this request with the visitor's cookies."""
+
+    code = "cross_origin"
+    status = 403
+
+
+class Door:
+    """Wraps the app; see the module."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._own_origin = settings.public_url.encode()
+        self._prefix = os.urandom(5).hex()
+        self._numbers = count(1)
+        self._observe: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        headers = dict(scope["headers"])
+        request_id = self._request_id(headers.get(b"x-request-id"))
+        scope["state"]["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        added = [*_SECURITY, (b"x-request-id", request_id.encode())]
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        method = scope["method"]
+        try:
+            refusal = self._refusal(method, scope, headers)
+            if refusal is None:
+                await self._app(scope, receive, answer)
+            else:
+                await _refuse(refusal, request_id, answer)
+        finally:
+            self._count(method, scope, status, perf_counter() - started)
+
+    def _request_id(self, given: bytes | None) -> str:
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
+        return f"{self._prefix}-{next(self._numbers):06x}"
+
+    def _refusal(self, method: str, scope: HTTPScope, headers: dict[bytes, bytes]) -> Refused | None:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return BadRequest("the address holds the character NUL")
+        if method not in _SAFE and not self._same_origin(headers):
+            return CrossOrigin("a page of another site may not do this with your session; use this site's own pages")
+        return None
+
+    def _same_origin(self, headers: dict[bytes, bytes]) -> bool:
+        """The check of Go's http.CrossOriginProtection.
+
+        Browsers say where a request comes from and pages cannot change it; what says nothing is no browser, and has
+        nobody's cookies to misuse.
+        """
+        site = headers.get(b"sec-fetch-site")
+        origin = headers.get(b"origin")
+        if origin is not None and origin == self._own_origin:
+            return True
+        if site is not None:
+            return site in (b"same-origin", b"none")
+        return origin is None or urlsplit(origin).netloc == headers.get(b"host")
+
+    def _count(self, method: str, scope: HTTPScope, status: int, took_s: float) -> None:
+        route = scope.get("path_template") or "unknown"
+        key = (method, route, status)
+        observe = self._observe.get(key)
+        if observe is None:
+            observe = self._observe[key] = metrics.REQUEST_S.labels(method, route, str(status)).observe
+        observe(took_s)
+        log.info("request", method=method, path=scope["path"], status=status, took_ms=round(took_s * 1000, 1))
+
+
+async def _refuse(refusal: Refused, request_id: str, send: Send) -> None:
+    metrics.REFUSALS.labels(refusal.code).inc()
+    body = document(refusal, request_id)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,71 @@
+"""The HTTP server in this process: uvicorn, stopped by an event and not by signals of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from litestar import Litestar
+
+from fairwind.kernel import Settings
+
+
+class AddressInUse(Exception):  # noqa: N818  the sentence says it all
+    """The address is taken; the message says what to do."""
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the settings' host and port, taken before anything else is started. Raises AddressInUse."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+            "stop what uses it, or choose another with --port or FAIRWIND_PORT"
+        ) from error
+    return listener
+
+
+async def serve(
+    app: Litestar, listener: socket.socket, settings: Settings, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    """Serve app on listener until stop is set, then finish what is in flight (settings.shutdown_s at most)."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            lifespan="on",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_s,
+        )
+    )
+    serving = asyncio.create_task(server.serve([listener]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not (server.started or serving.done()):
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready()
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The command line handles signals: after the server the database is still to be stopped.
+        yield

@@ -23,9 +23,9 @@ def bytes_array(values: Iterable[bytes]) -> str:
     return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
 
 
-def text_array(values: Iterable[str | None]) -> str:
-    """None becomes NULL."""
-    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+def text_array(values: Iterable[object]) -> str:
+    """Texts, or whatever the statement casts from text, such as ids that may be missing; None becomes NULL."""
+    return "{" + ",".join(["NULL" if value is None else _quoted(str(value)) for value in values]) + "}"
 
 
 def time_array(values: Iterable[datetime | None]) -> str:

@@ -47,6 +47,8 @@ class Platform:
         self.clock = clock
         self.settings = settings
         self.relay = Relay(database, clock)
+        self.provided: dict[str, Any] = {}
+        """What the contexts wired so far provide, for the contexts above them."""
         self._gates: list[Gate[Any, Any, Any]] = []
         self._jobs: list[tuple[str, float, Callable[[], Awaitable[object]]]] = []
         self._tasks: list[asyncio.Task[None]] = []

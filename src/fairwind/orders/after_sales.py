@@ -1,0 +1,201 @@
+"""After-sales: asking for a refund, deciding it, and hearing that the money went back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from fairwind.inventory import Goods
+from fairwind.kernel import Event, IdReused, NotFound, OrderId, PersonId, RefundId, Refused, ShopId, Transaction
+from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, transfers_posted
+from fairwind.orders import events, store
+from fairwind.orders.commands import Batch, load_with_stock, order_of
+from fairwind.orders.order import content_hash
+from fairwind.orders.refund import Refund, RefundDraft, agreed, ask, goods_back, is_open, still_fits
+from fairwind.orders.states import REFUND_TRANSITIONS, RefundAction, RefundState, State, after
+from fairwind.payments import Refunded, RefundRequest, request_refunds
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """A refund that somebody asks for. buyer_id: the buyer, or None when the shop offers it by itself."""
+
+    order_id: OrderId
+    draft: RefundDraft
+    person_id: PersonId
+    buyer_id: PersonId | None
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a shop says to a refund."""
+
+    message: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Deciding(msgspec.Struct, frozen=True):
+    """A decision on a refund. buyer_id: the buyer who withdraws, or None when the shop decides."""
+
+    refund_id: RefundId
+    action: RefundAction
+    message: str
+    buyer_id: PersonId | None
+
+
+async def ask_refunds(
+    tx: Transaction, shop_id: ShopId, items: Sequence[Asking], now: datetime, window: timedelta
+) -> list[Refund | Refused]:
+    """Ask for refunds. What was not shipped yet, and what the shop itself offers, is agreed to at once."""
+    batch, (before, hashes) = await load_with_stock(
+        tx,
+        shop_id,
+        {item.order_id for item in items},
+        store.refunds_of_orders(shop_id, {item.order_id for item in items}),
+        store.refund_hashes(shop_id, {item.draft.id for item in items}),
+    )
+    known = {refund.id: refund for refund in before}
+    fresh: dict[RefundId, Refund] = {}
+    outcomes: list[Refund | Refused] = []
+    for item in items:
+        outcome = _ask_one(batch, item, known, hashes, window, now)
+        if isinstance(outcome, Refund) and outcome.id not in known:
+            order = batch.orders[item.order_id]
+            if outcome.kind == "refund_only" and (order.state == State.PAID or item.buyer_id is None):
+                outcome = _agree(batch, outcome, RefundAction.AGREE, "", now)
+            known[outcome.id] = fresh[outcome.id] = outcome
+            hashes[outcome.id] = content_hash(item.draft, item.person_id)
+        outcomes.append(outcome)
+    await tx.together(
+        *store.refunds_added(shop_id, list(fresh.values()), [hashes[refund_id] for refund_id in fresh]),
+    )
+    await _save(tx, batch, list(fresh.values()), now)
+    return outcomes
+
+
+def _ask_one(
+    batch: Batch,
+    item: Asking,
+    known: dict[RefundId, Refund],
+    hashes: dict[RefundId, bytes],
+    window: timedelta,
+    now: datetime,
+) -> Refund | Refused:
+    order = order_of(batch.orders, item.order_id, item.buyer_id)
+    if isinstance(order, Refused):
+        return order
+    before = hashes.get(item.draft.id)
+    if before is not None:
+        same = before == content_hash(item.draft, item.person_id) and item.draft.id in known
+        return known[item.draft.id] if same else IdReused(f"refund {item.draft.id} was asked for with other content")
+    open_refunds = sum(refund.order_id == order.id and is_open(refund) for refund in known.values())
+    return ask(order, open_refunds, item.draft, item.person_id, window, now)
+
+
+async def decide_refunds(
+    tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime
+) -> list[Refund | Refused]:
+    """Agree to, decline or withdraw refunds, or take returned goods back. Repeating a decision changes nothing."""
+    order_ids = await tx.ask(store.refund_orders(shop_id, {item.refund_id for item in items}))
+    batch, (refunds,) = await load_with_stock(
+        tx, shop_id, set(order_ids.values()), store.refunds_of_orders(shop_id, set(order_ids.values()))
+    )
+    known = {refund.id: refund for refund in refunds}
+    changed: dict[RefundId, Refund] = {}
+    outcomes: list[Refund | Refused] = []
+    for item in items:
+        outcome = _decide_one(batch, item, known.get(item.refund_id), now)
+        if isinstance(outcome, Refund) and outcome != known[outcome.id]:
+            known[outcome.id] = changed[outcome.id] = outcome
+        outcomes.append(outcome)
+    await _save(tx, batch, list(changed.values()), now)
+    return outcomes
+
+
+def _decide_one(batch: Batch, item: Deciding, refund: Refund | None, now: datetime) -> Refund | Refused:
+    if refund is None:
+        return _no_refund(item.refund_id)
+    order = order_of(batch.orders, refund.order_id, item.buyer_id)
+    if isinstance(order, Refused):
+        return _no_refund(item.refund_id)
+    action = item.action
+    if action == RefundAction.AGREE and refund.kind == "return":
+        action = RefundAction.AWAIT_RETURN
+    if refund.state in _LEADS_TO.get(action, ()):
+        return refund  # decided so before
+    state = after(REFUND_TRANSITIONS, refund.state, action)
+    if isinstance(state, Refused):
+        return state
+    if state == RefundState.REFUNDING:
+        return still_fits(order, refund) or _agree(batch, refund, action, item.message, now)
+    return replace(refund, state=state, answer=item.message, decided_at=now)
+
+
+_LEADS_TO = {
+    RefundAction.AGREE: (RefundState.REFUNDING, RefundState.REFUNDED),
+    RefundAction.AWAIT_RETURN: (RefundState.AWAITING_RETURN,),
+    RefundAction.TAKE_BACK: (RefundState.REFUNDING, RefundState.REFUNDED),
+    RefundAction.DECLINE: (RefundState.DECLINED,),
+    RefundAction.WITHDRAW: (RefundState.WITHDRAWN,),
+}
+
+
+def _agree(batch: Batch, refund: Refund, action: RefundAction, message: str, now: datetime) -> Refund:
+    """The refund agreed to: order, shelf and book change with it."""
+    order = batch.orders[refund.order_id]
+    state = after(REFUND_TRANSITIONS, refund.state, action)
+    assert isinstance(state, RefundState)
+    back = goods_back(order, refund)
+    batch.shelf.put_back(Goods(back, order.buyer_id, order.limited & back.keys()))
+    batch.change(agreed(order, refund, now))
+    batch.transfers.append(Transfer(ESCROW, BUYER_REFUND, refund.amount_fen, "refund_agreed", order.id))
+    batch.events.append((events.REFUND_AGREED, events.refund_agreed(refund)))
+    return replace(refund, state=state, answer=message, decided_at=now)
+
+
+async def _save(tx: Transaction, batch: Batch, refunds: Sequence[Refund], now: datetime) -> None:
+    await tx.together(
+        *store.refunds_changed(batch.shop_id, refunds),
+        *store.lines_changed(batch.shop_id, list(batch.changed.values())),
+        *batch.saved(now),
+    )
+    requests = [_request(batch, refund) for refund in refunds if refund.state == RefundState.REFUNDING]
+    for refused in await request_refunds(tx, batch.shop_id, requests, now):
+        assert refused is None, f"what an order was paid can go back: {refused}"
+
+
+def _request(batch: Batch, refund: Refund) -> RefundRequest:
+    order = batch.orders[refund.order_id]
+    assert order.payment_shop_id is not None
+    assert order.payment_id is not None
+    return RefundRequest(refund.id, order.payment_shop_id, order.payment_id, order.id, refund.amount_fen)
+
+
+async def confirm_refunds(tx: Transaction, shop_id: ShopId, told: Sequence[Event], now: datetime) -> None:
+    """The provider has sent money back: what was on its way to the buyer leaves the book."""
+    done: list[Refunded] = [event.read(Refunded) for event in told]
+    ids = {refunded.refund_id for refunded in done}
+    order_ids = await tx.ask(store.refund_orders(shop_id, ids))
+    _, refunds = await tx.together(
+        store.order_rows_locked(shop_id, set(order_ids.values())),
+        store.refunds_of_orders(shop_id, set(order_ids.values())),
+    )
+    confirmed = [
+        replace(refund, state=RefundState.REFUNDED, refunded_at=now)
+        for refund in refunds
+        if refund.id in ids and refund.state == RefundState.REFUNDING
+    ]
+    strays = await tx.ask(store.strays_refunded(shop_id, ids - order_ids.keys(), now))
+    fresh = {refund.id for refund in confirmed} | set(strays)
+    transfers = [
+        Transfer(BUYER_REFUND, PROVIDER, refunded.amount_fen, "refund_paid", refunded.order_id)
+        for refunded in done
+        if refunded.refund_id in fresh
+    ]
+    await tx.together(*store.refunds_changed(shop_id, confirmed), *transfers_posted(shop_id, transfers, now))
+
+
+def _no_refund(refund_id: RefundId) -> NotFound:
+    return NotFound(f"there is no refund {refund_id} that you may see")

@@ -1,0 +1,242 @@
+"""The order desk: a gate in front of each command, and the work that orders need without being asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from fairwind.content import Placement, Placements
+from fairwind.inventory import expired_holds
+from fairwind.kernel import (
+    Event,
+    Gate,
+    Invalid,
+    OrderId,
+    PaymentId,
+    PersonId,
+    Platform,
+    Query,
+    RefundId,
+    Refused,
+    ShopId,
+    Transaction,
+    accepted,
+)
+from fairwind.orders import events, store
+from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, decide_refunds
+from fairwind.orders.commands import (
+    Cancelling,
+    Receiving,
+    ShipmentDraft,
+    Shipping,
+    cancel,
+    deliver,
+    meet_deadlines,
+    order_of,
+    pay,
+    place,
+    receive,
+    ship,
+)
+from fairwind.orders.order import Order, OrderDraft, Placing
+from fairwind.orders.payment import Arrival
+from fairwind.orders.pricing import FreightRule
+from fairwind.orders.refund import Refund, RefundDraft
+from fairwind.orders.states import RefundAction, RefundState, State, WrongState
+from fairwind.payments import Draft, Notice, Part, Payment, Payments, create, load
+
+RECEIPT_AFTER = timedelta(days=10)
+"""Goods count as received so long after shipping, when the buyer says nothing."""
+_SWEPT_MAX = 2000
+
+T = TypeVar("T")
+
+
+class PlacementElsewhere(Refused):
+    """The placement is for another shop's goods."""
+
+    code = "placement_mismatch"
+    status = 422
+
+
+class ShopOrderDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One shop's part of a checkout."""
+
+    shop_id: Annotated[ShopId, Meta(ge=1)]
+    order: OrderDraft
+
+
+class OrderKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names an order."""
+
+    shop_id: Annotated[ShopId, Meta(ge=1)]
+    order_id: OrderId
+
+
+class Orders:
+    """Orders of all shops."""
+
+    def __init__(self, platform: Platform, payments: Payments, placements: Placements) -> None:
+        settings = platform.settings
+        hold_ttl = timedelta(seconds=settings.hold_ttl_s)
+        self.after_sales_window = timedelta(seconds=settings.after_sales_window_s)
+        self._platform = platform
+        self._payments = payments
+        self._placements = placements
+        window = self.after_sales_window
+        self.placing: Gate[ShopId, Placing, Order] = platform.gate("place", partial(place, hold_ttl=hold_ttl))
+        self._creating: Gate[ShopId, Draft, Payment] = platform.gate("create_payment", create)
+        self.delivering: Gate[ShopId, Notice, None] = platform.gate("deliver", deliver)
+        self._paying: Gate[ShopId, Arrival, None] = platform.gate("pay", pay)
+        self._cancelling: Gate[ShopId, Cancelling, Order] = platform.gate("cancel", cancel)
+        self.shipping: Gate[ShopId, Shipping, Order] = platform.gate("ship", partial(ship, receipt_after=RECEIPT_AFTER))
+        self._receiving: Gate[ShopId, Receiving, Order] = platform.gate("receive", partial(receive, window=window))
+        self._overdue: Gate[ShopId, OrderId, None] = platform.gate("deadline", partial(meet_deadlines, window=window))
+        self._asking: Gate[ShopId, Asking, Refund] = platform.gate("ask_refund", partial(ask_refunds, window=window))
+        self._deciding: Gate[ShopId, Deciding, Refund] = platform.gate("decide_refund", decide_refunds)
+
+    async def place(self, shop_id: ShopId, draft: OrderDraft, buyer_id: PersonId) -> Order:
+        """Place an order; it is committed when this answers."""
+        placements = tuple([await self._placement(shop_id, line.placement) for line in draft.lines])
+        return await self.placing(shop_id, Placing(buyer_id, draft, placements))
+
+    async def _placement(self, shop_id: ShopId, token: str | None) -> Placement | None:
+        if token is None:
+            return None
+        placement = await self._placements.read(token)
+        if placement.shop_id != shop_id:
+            raise PlacementElsewhere("the placement is for another shop's goods")
+        return placement
+
+    async def check_out(self, drafts: Sequence[ShopOrderDraft], buyer_id: PersonId) -> list[Order]:
+        """Place one order per shop, all or none: when a shop refuses, what others placed is cancelled again.
+
+        Should the server die in between, the holds that were placed expire by themselves.
+        """
+        if len({draft.shop_id for draft in drafts}) < len(drafts):
+            raise Invalid("a checkout has one order per shop")
+        outcomes = await asyncio.gather(
+            *(self.place(draft.shop_id, draft.order, buyer_id) for draft in drafts), return_exceptions=True
+        )
+        placed = [outcome for outcome in outcomes if isinstance(outcome, Order)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                await asyncio.gather(
+                    *(self.cancel(o.shop_id, o.id, buyer_id) for o in placed if o.state == State.PLACED),
+                    return_exceptions=True,
+                )
+                raise outcome
+        return placed
+
+    async def start_payment(self, payment_id: PaymentId, keys: Sequence[OrderKey], buyer_id: PersonId) -> Payment:
+        """One payment for placed orders of one buyer; its page is at the provider."""
+        orders = [await self.order(key.shop_id, key.order_id, buyer_id) for key in keys]
+        if len({order.shop_id for order in orders}) < len(orders):
+            raise Invalid("a payment pays one order per shop")
+        parts = tuple(sorted(Part(order.shop_id, order.id, order.total_fen) for order in orders))
+        draft = Draft(payment_id, buyer_id, parts, min(order.expires_at for order in orders))
+        home = parts[0].shop_id
+        async with self._platform.database.transaction() as tx:
+            made_before = await load(tx, home, [payment_id])
+        for order in orders:
+            if order.state != State.PLACED and not made_before:
+                raise WrongState(f"order {order.id} is {order.state}, so it cannot be paid", state=order.state.value)
+        payment = await self._creating(home, draft)
+        if payment.state != "created":
+            return payment
+        return msgspec.structs.replace(payment, pay_url=await self._payments.open_page(home, payment_id))
+
+    async def cancel(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId) -> Order:
+        return await self._cancelling(shop_id, Cancelling(order_id, buyer_id))
+
+    async def ship(self, shop_id: ShopId, order_id: OrderId, shipment: ShipmentDraft) -> Order:
+        return await self.shipping(shop_id, Shipping(order_id, shipment))
+
+    async def receive(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId) -> Order:
+        return await self._receiving(shop_id, Receiving(order_id, buyer_id))
+
+    async def ask_refund(
+        self, shop_id: ShopId, order_id: OrderId, draft: RefundDraft, person_id: PersonId, *, by_shop: bool
+    ) -> Refund:
+        return await self._asking(shop_id, Asking(order_id, draft, person_id, None if by_shop else person_id))
+
+    async def decide_refund(
+        self,
+        shop_id: ShopId,
+        refund_id: RefundId,
+        action: RefundAction,
+        message: str = "",
+        buyer_id: PersonId | None = None,
+    ) -> Refund:
+        return await self._deciding(shop_id, Deciding(refund_id, action, message, buyer_id))
+
+    async def order(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId | None) -> Order:
+        """The order as it stands; buyer_id is None for somebody who may see the shop's orders."""
+        async with self._platform.database.transaction() as tx:
+            return accepted(order_of(await store.orders_by_id(tx, shop_id, {order_id}), order_id, buyer_id))
+
+    async def orders_of_buyer(
+        self, buyer_id: PersonId, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Order]:
+        async with self._platform.database.transaction() as tx:
+            return await store.orders_of_buyer(tx, buyer_id, before, limit)
+
+    async def orders_of_shop(
+        self, shop_id: ShopId, state: State | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Order]:
+        async with self._platform.database.transaction() as tx:
+            return await store.orders_of_shop(tx, shop_id, state, before, limit)
+
+    async def refunds_of_order(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId | None) -> list[Refund]:
+        await self.order(shop_id, order_id, buyer_id)
+        return await self._ask(store.refunds_of_orders(shop_id, {order_id}))
+
+    async def refunds_of_shop(
+        self, shop_id: ShopId, state: RefundState | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Refund]:
+        async with self._platform.database.transaction() as tx:
+            return await store.refunds_of_shop(tx, shop_id, state, before, limit)
+
+    async def freight_rule(self, shop_id: ShopId) -> FreightRule:
+        return await self._ask(store.freight_rule(shop_id))
+
+    async def set_freight_rule(self, shop_id: ShopId, rule: FreightRule) -> FreightRule:
+        await self._platform.database.run(lambda tx: tx.ask(store.freight_rule_saved(shop_id, rule)))
+        return rule
+
+    async def _ask(self, query: Query[T]) -> T:
+        async with self._platform.database.transaction() as tx:
+            return await tx.ask(query)
+
+    # What happens without anybody asking.
+
+    async def time_out_unpaid(self) -> None:
+        """Cancel orders whose hold has expired."""
+        due = await self._ask(expired_holds(self._platform.clock.now(), _SWEPT_MAX))
+        await _all(
+            self._cancelling(shop_id, Cancelling(order_id, None)) for shop_id, ids in due.items() for order_id in ids
+        )
+
+    async def meet_deadlines(self) -> None:
+        """Receive what nobody said was received; complete what can no longer come back."""
+        due = await self._ask(store.deadlines_due(self._platform.clock.now(), _SWEPT_MAX))
+        await _all(self._overdue(shop_id, order_id) for shop_id, order_id in due)
+
+    async def pay_part(self, _: Transaction, __: ShopId, told: Sequence[Event], ___: datetime) -> None:
+        """Parts of payments at home in another shop pay their orders here, in a transaction of this shop."""
+        parts = [event.read(events.PartPaid) for event in told]
+        await asyncio.gather(*(self._paying(part.shop_id, part.arrival) for part in parts))
+
+
+async def _all(calls: Iterable[Awaitable[object]]) -> None:
+    """Await all; a refusal means that somebody was quicker, which is fine."""
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
+            raise outcome

@@ -1,0 +1,219 @@
+"""Refunds: how much of an order can be asked back, and what agreeing to it changes. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from fairwind.kernel import FEN_MAX, Fen, Invalid, OrderId, PersonId, RefundId, Refused, ShopId, SkuId
+from fairwind.orders.order import Line, Order, summed
+from fairwind.orders.states import OPEN_REFUNDS, TRANSITIONS, Action, RefundState, State, WrongState, after
+
+Kind = Literal["refund_only", "return"]
+
+
+class RefundTooLarge(Refused):
+    """More is asked back than is left."""
+
+    code = "refund_too_large"
+    status = 409
+
+
+class RefundOpen(Refused):
+    """The order has a refund that waits for a decision."""
+
+    code = "refund_open"
+    status = 409
+
+
+class AfterSalesOver(Refused):
+    """The time in which the order's goods could be sent back has passed."""
+
+    code = "after_sales_over"
+    status = 409
+
+
+class RefundLineDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked back of one line. quantity: how many goods come back with it."""
+
+    line_no: Annotated[int, Meta(ge=1, le=999)]
+    amount_fen: Annotated[int, Meta(ge=0, le=FEN_MAX)]
+    quantity: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+class RefundDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refund as it is asked for. Without lines: everything that is left, freight included."""
+
+    id: RefundId
+    kind: Kind
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    lines: Annotated[tuple[RefundLineDraft, ...], Meta(min_length=1, max_length=50)] | None = None
+    freight_fen: Annotated[int, Meta(ge=0, le=FEN_MAX)] = 0
+
+
+class RefundLine(msgspec.Struct, frozen=True):
+    """What a refund gives back of one line."""
+
+    line_no: int
+    quantity: int
+    amount_fen: Fen
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A refund and where it stands. amount_fen = lines + freight."""
+
+    shop_id: ShopId
+    id: RefundId
+    order_id: OrderId
+    kind: Kind
+    state: RefundState
+    lines: tuple[RefundLine, ...]
+    freight_fen: Fen
+    amount_fen: Fen
+    reason: str
+    answer: str
+    asked_by: PersonId
+    asked_at: datetime
+    decided_at: datetime | None = None
+    refunded_at: datetime | None = None
+
+
+def ask(
+    order: Order, open_refunds: int, draft: RefundDraft, person_id: PersonId, window: timedelta, now: datetime
+) -> Refund | Refused:
+    """The refund that draft asks for, or why it cannot be. open_refunds: how many wait for a decision."""
+    refusal = _not_now(order, open_refunds, draft.kind, window, now)
+    if refusal is not None:
+        return refusal
+    lines = _whole_rest(order, draft) if draft.lines is None else _asked_lines(order, draft)
+    if isinstance(lines, Refused):
+        return lines
+    freight_left = order.freight_fen - order.refunded_freight_fen
+    freight_fen = Fen(freight_left if draft.lines is None else draft.freight_fen)
+    if freight_fen > freight_left:
+        return RefundTooLarge(f"only {freight_left} fen of the freight are left", left_fen=freight_left)
+    amount_fen = Fen(sum(line.amount_fen for line in lines) + freight_fen)
+    if amount_fen == 0:
+        return RefundTooLarge("nothing is left to refund", left_fen=0)
+    return Refund(
+        shop_id=order.shop_id,
+        id=draft.id,
+        order_id=order.id,
+        kind=draft.kind,
+        state=RefundState.REQUESTED,
+        lines=lines,
+        freight_fen=freight_fen,
+        amount_fen=amount_fen,
+        reason=draft.reason,
+        answer="",
+        asked_by=person_id,
+        asked_at=now,
+    )
+
+
+def _not_now(order: Order, open_refunds: int, kind: Kind, window: timedelta, now: datetime) -> Refused | None:
+    if (order.state, Action.REFUND_WHOLE) not in TRANSITIONS:
+        return WrongState(f"an order that is {order.state} cannot be refunded", state=order.state.value)
+    if order.received_at is not None and now >= order.received_at + window:
+        return AfterSalesOver(f"refunds could be asked for until {order.received_at + window:%Y-%m-%d %H:%M} UTC")
+    if open_refunds:
+        return RefundOpen("the order has a refund that waits for a decision; settle or withdraw that one first")
+    if kind == "return" and order.state == State.PAID:
+        return Invalid("nothing was shipped yet, so nothing can come back: ask for refund_only")
+    return None
+
+
+def _whole_rest(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...]:
+    comes_back = draft.kind == "return" or order.state == State.PAID
+    return tuple(
+        RefundLine(
+            line.line_no,
+            line.quantity - line.returned_quantity if comes_back else 0,
+            Fen(line.goods_fen - line.refunded_fen),
+        )
+        for line in order.lines
+        if line.refunded_fen < line.goods_fen
+    )
+
+
+def _asked_lines(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...] | Refused:
+    assert draft.lines is not None
+    by_no = {line.line_no: line for line in order.lines}
+    if len({asked.line_no for asked in draft.lines}) < len(draft.lines):
+        return Invalid("a refund names each line once")
+    for asked in draft.lines:
+        refusal = _line_refusal(asked, by_no.get(asked.line_no), draft.kind, order.state)
+        if refusal is not None:
+            return refusal
+    return tuple(RefundLine(asked.line_no, asked.quantity, Fen(asked.amount_fen)) for asked in draft.lines)
+
+
+def _line_refusal(asked: RefundLineDraft, line: Line | None, kind: Kind, state: State) -> Refused | None:
+    if line is None:
+        return Invalid(f"the order has no line {asked.line_no}", line_no=asked.line_no)
+    left_fen = line.goods_fen - line.refunded_fen
+    if asked.amount_fen > left_fen:
+        return RefundTooLarge(
+            f"only {left_fen} fen of line {asked.line_no} are left", line_no=asked.line_no, left_fen=left_fen
+        )
+    left = line.quantity - line.returned_quantity
+    if asked.quantity > left:
+        return RefundTooLarge(f"only {left} of line {asked.line_no} can come back", line_no=asked.line_no, left=left)
+    if asked.quantity and kind == "refund_only" and state != State.PAID:
+        return Invalid("goods that were shipped come back only with a return", line_no=asked.line_no)
+    return None
+
+
+def still_fits(order: Order, refund: Refund) -> Refused | None:
+    """Why a refund that was asked for earlier cannot be agreed to any more, or None."""
+    if (order.state, Action.REFUND_WHOLE) not in TRANSITIONS:
+        return WrongState(f"an order that is {order.state} cannot be refunded", state=order.state.value)
+    by_no = {line.line_no: line for line in order.lines}
+    fits = refund.freight_fen <= order.freight_fen - order.refunded_freight_fen and all(
+        line.amount_fen <= by_no[line.line_no].goods_fen - by_no[line.line_no].refunded_fen
+        and line.quantity <= by_no[line.line_no].quantity - by_no[line.line_no].returned_quantity
+        for line in refund.lines
+    )
+    return None if fits else RefundTooLarge("less is left of the order than this refund asks for")
+
+
+def agreed(order: Order, refund: Refund, now: datetime) -> Order:
+    """The order once refund is agreed to: it counts on the lines; when nothing is left the order is refunded."""
+    back = {line.line_no: line for line in refund.lines}
+    lines = tuple(
+        replace(
+            line,
+            refunded_fen=Fen(line.refunded_fen + back[line.line_no].amount_fen),
+            returned_quantity=line.returned_quantity + back[line.line_no].quantity,
+        )
+        if line.line_no in back
+        else line
+        for line in order.lines
+    )
+    refunded_fen = Fen(order.refunded_fen + refund.amount_fen)
+    whole = refunded_fen == order.total_fen
+    state = after(TRANSITIONS, order.state, Action.REFUND_WHOLE) if whole else order.state
+    assert not isinstance(state, WrongState)
+    return replace(
+        order,
+        lines=lines,
+        refunded_fen=refunded_fen,
+        refunded_freight_fen=Fen(order.refunded_freight_fen + refund.freight_fen),
+        state=state,
+        closed_at=now if whole else order.closed_at,
+    )
+
+
+def goods_back(order: Order, refund: Refund) -> dict[SkuId, int]:
+    """What comes back on the shelf, by SKU."""
+    sku_of = {line.line_no: line.sku_id for line in order.lines}
+    return summed((sku_of[line.line_no], line.quantity) for line in refund.lines if line.quantity)
+
+
+def is_open(refund: Refund) -> bool:
+    """Whether the refund waits for a decision or for goods."""
+    return refund.state in OPEN_REFUNDS

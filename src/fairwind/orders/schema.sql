@@ -1,0 +1,138 @@
+-- version 1
+
+CREATE TABLE orders.freight_rule (
+    shop_id       bigint PRIMARY KEY,
+    flat_fen      bigint NOT NULL CHECK (flat_fen >= 0),
+    free_from_fen bigint CHECK (free_from_fen >= 0),
+    regions       jsonb  NOT NULL DEFAULT '{}'
+);
+
+-- fillfactor leaves room for the row to be paid, shipped and received in its own page: no index names a column
+-- that these change, so no index is touched.
+-- distribute orders.shop_order by shop_id
+CREATE TABLE orders.shop_order (
+    shop_id              bigint NOT NULL,
+    id                   uuid   NOT NULL,
+    content_hash         bytea  NOT NULL CHECK (length(content_hash) = 16),
+    buyer_id             bigint NOT NULL,
+    state                text   NOT NULL CHECK (state IN
+                             ('placed', 'paid', 'shipped', 'received', 'completed', 'cancelled', 'refunded')),
+    goods_fen            bigint NOT NULL CHECK (goods_fen >= 0),
+    freight_fen          bigint NOT NULL CHECK (freight_fen >= 0),
+    total_fen            bigint NOT NULL CHECK (total_fen > 0),
+    refunded_fen         bigint NOT NULL DEFAULT 0,
+    refunded_freight_fen bigint NOT NULL DEFAULT 0,
+    address              jsonb  NOT NULL,
+    note                 text   NOT NULL,
+    placed_at            timestamptz NOT NULL,
+    expires_at           timestamptz NOT NULL,
+    paid_at              timestamptz,
+    payment_shop_id      bigint,
+    payment_id           uuid,
+    shipped_at           timestamptz,
+    carrier              text,
+    tracking_number      text,
+    received_at          timestamptz,
+    closed_at            timestamptz,
+    cancel_reason        text CHECK (cancel_reason IN ('buyer', 'timeout')),
+    PRIMARY KEY (shop_id, id),
+    CONSTRAINT order_total CHECK (total_fen = goods_fen + freight_fen),
+    CONSTRAINT order_refunds CHECK (refunded_fen BETWEEN 0 AND total_fen
+                                    AND refunded_freight_fen BETWEEN 0 AND freight_fen),
+    CONSTRAINT order_paid CHECK ((paid_at IS NOT NULL) = (state NOT IN ('placed', 'cancelled'))
+                                 AND (paid_at IS NULL) = (payment_id IS NULL)),
+    CONSTRAINT order_unpaid_not_refunded CHECK (refunded_fen = 0 OR paid_at IS NOT NULL),
+    CONSTRAINT order_shipped CHECK (state NOT IN ('shipped', 'received', 'completed') OR shipped_at IS NOT NULL),
+    CONSTRAINT order_received CHECK (state NOT IN ('received', 'completed') OR received_at IS NOT NULL),
+    CONSTRAINT order_refunded CHECK (state <> 'refunded' OR refunded_fen = total_fen),
+    CONSTRAINT order_cancelled CHECK ((cancel_reason IS NOT NULL) = (state = 'cancelled'))
+) WITH (fillfactor = 70);
+CREATE INDEX shop_order_by_buyer ON orders.shop_order (buyer_id, placed_at, id);
+CREATE INDEX shop_order_by_time ON orders.shop_order (shop_id, placed_at, id);
+
+-- What was sold, frozen at placing: nothing here is computed again from today's prices or terms.
+-- distribute orders.line by shop_id
+CREATE TABLE orders.line (
+    shop_id           bigint   NOT NULL,
+    order_id          uuid     NOT NULL,
+    line_no           smallint NOT NULL CHECK (line_no > 0),
+    sku_id            bigint   NOT NULL,
+    product_id        bigint   NOT NULL,
+    title             text     NOT NULL,
+    spec              text     NOT NULL,
+    quantity          bigint   NOT NULL CHECK (quantity > 0),
+    price_fen         bigint   NOT NULL CHECK (price_fen >= 0),
+    list_price_fen    bigint   NOT NULL CHECK (list_price_fen >= 0),
+    goods_fen         bigint   NOT NULL,
+    refunded_fen      bigint   NOT NULL DEFAULT 0,
+    returned_quantity bigint   NOT NULL DEFAULT 0,
+    live_session_id   uuid,
+    creator_id        bigint,
+    limited           boolean  NOT NULL,
+    PRIMARY KEY (shop_id, order_id, line_no),
+    CONSTRAINT line_goods CHECK (goods_fen = price_fen * quantity),
+    CONSTRAINT line_refunds CHECK (refunded_fen BETWEEN 0 AND goods_fen),
+    CONSTRAINT line_returns CHECK (returned_quantity BETWEEN 0 AND quantity),
+    CONSTRAINT line_placement CHECK ((live_session_id IS NULL) = (creator_id IS NULL))
+) WITH (fillfactor = 90);
+
+-- When an order is next looked at by itself: shipped ones count as received, received ones complete.
+-- A table of its own, because an index on the order's state would make every change of state touch every index.
+-- distribute orders.deadline by shop_id
+CREATE TABLE orders.deadline (
+    shop_id  bigint NOT NULL,
+    order_id uuid   NOT NULL,
+    due_at   timestamptz NOT NULL,
+    PRIMARY KEY (shop_id, order_id)
+);
+CREATE INDEX deadline_by_time ON orders.deadline (due_at, shop_id, order_id);
+
+-- After-sales: what a buyer asks back of a paid order.
+-- distribute orders.refund by shop_id
+CREATE TABLE orders.refund (
+    shop_id      bigint NOT NULL,
+    id           uuid   NOT NULL,
+    content_hash bytea  NOT NULL CHECK (length(content_hash) = 16),
+    order_id     uuid   NOT NULL,
+    kind         text   NOT NULL CHECK (kind IN ('refund_only', 'return')),
+    state        text   NOT NULL CHECK (state IN
+                     ('requested', 'awaiting_return', 'refunding', 'refunded', 'declined', 'withdrawn')),
+    freight_fen  bigint NOT NULL CHECK (freight_fen >= 0),
+    amount_fen   bigint NOT NULL CHECK (amount_fen > 0),
+    reason       text   NOT NULL,
+    answer       text   NOT NULL DEFAULT '',
+    asked_by     bigint NOT NULL,
+    asked_at     timestamptz NOT NULL,
+    decided_at   timestamptz,
+    refunded_at  timestamptz,
+    PRIMARY KEY (shop_id, id),
+    FOREIGN KEY (shop_id, order_id) REFERENCES orders.shop_order (shop_id, id)
+);
+CREATE INDEX refund_by_order ON orders.refund (shop_id, order_id);
+
+-- distribute orders.refund_line by shop_id
+CREATE TABLE orders.refund_line (
+    shop_id    bigint   NOT NULL,
+    refund_id  uuid     NOT NULL,
+    line_no    smallint NOT NULL,
+    quantity   bigint   NOT NULL CHECK (quantity >= 0),
+    amount_fen bigint   NOT NULL CHECK (amount_fen >= 0),
+    PRIMARY KEY (shop_id, refund_id, line_no),
+    FOREIGN KEY (shop_id, refund_id) REFERENCES orders.refund (shop_id, id)
+);
+
+-- Money that came for an order which could not take it (cancelled and sold out, or paid twice): sent back at once.
+-- distribute orders.stray_payment by shop_id
+CREATE TABLE orders.stray_payment (
+    shop_id         bigint NOT NULL,
+    id              uuid   NOT NULL,
+    order_id        uuid   NOT NULL,
+    payment_shop_id bigint NOT NULL,
+    payment_id      uuid   NOT NULL,
+    amount_fen      bigint NOT NULL CHECK (amount_fen > 0),
+    reason          text   NOT NULL CHECK (reason IN ('cancelled', 'sold_out', 'paid_twice')),
+    arrived_at      timestamptz NOT NULL,
+    refunded_at     timestamptz,
+    PRIMARY KEY (shop_id, id),
+    UNIQUE (shop_id, order_id, payment_id)
+);

@@ -1,0 +1,495 @@
+"""The orders' SQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from fairwind.kernel import (
+    OrderId,
+    PaymentId,
+    PersonId,
+    Query,
+    RefundId,
+    Row,
+    ShopId,
+    Transaction,
+    bytes_array,
+    int_array,
+    statement,
+    text_array,
+    time_array,
+    uuid_array,
+)
+from fairwind.orders.order import Address, Line, Order
+from fairwind.orders.payment import Stray
+from fairwind.orders.pricing import FREE_FREIGHT, FreightRule
+from fairwind.orders.refund import Refund, RefundLine
+from fairwind.orders.states import RefundState, State
+
+_ORDER = """
+    SELECT shop_id, id, buyer_id, state, goods_fen, freight_fen, total_fen, refunded_fen, refunded_freight_fen,
+           address, note, placed_at, expires_at, paid_at, payment_shop_id, payment_id, shipped_at, carrier,
+           tracking_number, received_at, closed_at, cancel_reason
+    FROM orders.shop_order
+"""
+_LINE = """
+    SELECT order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen, goods_fen,
+           refunded_fen, returned_quantity, live_session_id, creator_id, limited
+    FROM orders.line
+"""
+_REFUND = """
+    SELECT shop_id, id, order_id, kind, state, freight_fen, amount_fen, reason, answer, asked_by, asked_at,
+           decided_at, refunded_at,
+           ARRAY(SELECT ARRAY[line_no, quantity, refund_line.amount_fen] FROM orders.refund_line
+                 WHERE refund_line.shop_id = refund.shop_id AND refund_id = refund.id ORDER BY line_no) AS lines
+    FROM orders.refund
+"""
+
+Lines = dict[OrderId, tuple[Line, ...]]
+
+
+def _order(row: Row, lines: Sequence[Line]) -> Order:
+    values = row._asdict()
+    return Order(
+        **values | {"state": State(row.state), "address": msgspec.convert(row.address, Address)}, lines=tuple(lines)
+    )
+
+
+def _refund(row: Row) -> Refund:
+    values = row._asdict()
+    lines = tuple(RefundLine(*line) for line in row.lines)
+    return Refund(**values | {"state": RefundState(row.state), "lines": lines})
+
+
+def freight_rule(shop_id: ShopId) -> Query[FreightRule]:
+    """The shop's freight rule; free freight when it has none."""
+    return Query(
+        "SELECT flat_fen, free_from_fen, regions FROM orders.freight_rule WHERE shop_id = %s",
+        (shop_id,),
+        lambda rows: FreightRule(*rows[0]) if rows else FREE_FREIGHT,
+    )
+
+
+def freight_rule_saved(shop_id: ShopId, rule: FreightRule) -> Query[None]:
+    return statement(
+        """
+        INSERT INTO orders.freight_rule (shop_id, flat_fen, free_from_fen, regions) VALUES (%s, %s, %s, %s::jsonb)
+        ON CONFLICT (shop_id) DO UPDATE SET flat_fen = excluded.flat_fen, free_from_fen = excluded.free_from_fen,
+                                            regions = excluded.regions
+        """,
+        (shop_id, rule.flat_fen, rule.free_from_fen, msgspec.json.encode(rule.regions).decode()),
+    )
+
+
+def order_hashes(shop_id: ShopId, ids: Collection[OrderId]) -> Query[dict[OrderId, bytes]]:
+    """The content hashes of those of these orders that exist."""
+    return Query(
+        "SELECT id, content_hash FROM orders.shop_order WHERE shop_id = %s AND id = ANY (%s::uuid[])",
+        (shop_id, uuid_array(ids)),
+        lambda rows: {row.id: bytes(row.content_hash) for row in rows},
+    )
+
+
+def lines_of(shop_id: ShopId, ids: Collection[OrderId]) -> Query[Lines]:
+    """The lines of these orders. What they sold never changes; what was refunded needs the order's lock."""
+
+    def read(rows: list[Row]) -> Lines:
+        lines: dict[OrderId, list[Line]] = defaultdict(list)
+        for order_id, *values in rows:
+            lines[order_id].append(Line(*values))
+        return {order_id: tuple(of_order) for order_id, of_order in lines.items()}
+
+    return Query(
+        _LINE + "WHERE shop_id = %s AND order_id = ANY (%s::uuid[]) ORDER BY order_id, line_no",
+        (shop_id, uuid_array(ids)),
+        read,
+    )
+
+
+def order_rows_locked(shop_id: ShopId, ids: Collection[OrderId]) -> Query[list[Row]]:
+    """The orders' own rows, locked in the order of their ids."""
+    return Query(
+        _ORDER + "WHERE shop_id = %s AND id = ANY (%s::uuid[]) ORDER BY id FOR UPDATE",
+        (shop_id, uuid_array(ids)),
+        lambda rows: rows,
+    )
+
+
+def assembled(rows: Sequence[Row], lines: Lines) -> dict[OrderId, Order]:
+    """Orders from their rows and lines."""
+    return {row.id: _order(row, lines.get(row.id, ())) for row in rows}
+
+
+async def orders_by_id(tx: Transaction, shop_id: ShopId, ids: Collection[OrderId]) -> dict[OrderId, Order]:
+    """These orders as they are now, not locked."""
+    rows, lines = await tx.together(
+        Query(
+            _ORDER + "WHERE shop_id = %s AND id = ANY (%s::uuid[])",
+            (shop_id, uuid_array(ids)),
+            lambda rows: rows,
+        ),
+        lines_of(shop_id, ids),
+    )
+    return assembled(rows, lines)
+
+
+def orders_added(shop_id: ShopId, orders: Sequence[Order], hashes: Sequence[bytes], now: datetime) -> list[Query[Any]]:
+    """Write new orders with their lines; all placed now and expiring together."""
+    if not orders:
+        return []
+    lines = [(order.id, line) for order in orders for line in order.lines]
+    return [
+        statement(
+            """
+            INSERT INTO orders.shop_order (shop_id, id, content_hash, buyer_id, state, goods_fen, freight_fen,
+                                           total_fen, address, note, placed_at, expires_at)
+            SELECT %s, id, content_hash, buyer_id, 'placed', goods_fen, freight_fen, goods_fen + freight_fen,
+                   address, note, %s, %s
+            FROM unnest(%s::uuid[], %s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[], %s::text[])
+                AS new (id, content_hash, buyer_id, goods_fen, freight_fen, address, note)
+            """,
+            (
+                shop_id,
+                now,
+                orders[0].expires_at,
+                uuid_array(order.id for order in orders),
+                bytes_array(hashes),
+                int_array(order.buyer_id for order in orders),
+                int_array(order.goods_fen for order in orders),
+                int_array(order.freight_fen for order in orders),
+                text_array(msgspec.json.encode(order.address).decode() for order in orders),
+                text_array(order.note for order in orders),
+            ),
+        ),
+        statement(
+            """
+            INSERT INTO orders.line (shop_id, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen,
+                                     list_price_fen, goods_fen, live_session_id, creator_id, limited)
+            SELECT %s, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen,
+                   price_fen * quantity, live_session_id, creator_id, limited
+            FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
+                        %s::bigint[], %s::bigint[], %s::uuid[], %s::bigint[], %s::boolean[])
+                AS new (order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen,
+                        live_session_id, creator_id, limited)
+            """,
+            (
+                shop_id,
+                uuid_array(order_id for order_id, _ in lines),
+                int_array(line.line_no for _, line in lines),
+                int_array(line.sku_id for _, line in lines),
+                int_array(line.product_id for _, line in lines),
+                text_array(line.title for _, line in lines),
+                text_array(line.spec for _, line in lines),
+                int_array(line.quantity for _, line in lines),
+                int_array(line.price_fen for _, line in lines),
+                int_array(line.list_price_fen for _, line in lines),
+                text_array(line.live_session_id for _, line in lines),
+                text_array(line.creator_id for _, line in lines),
+                text_array("t" if line.limited else "f" for _, line in lines),
+            ),
+        ),
+    ]
+
+
+def orders_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]]:
+    """Save what can change of an order; its lines' refunds are saved by lines_changed."""
+    if not orders:
+        return []
+    return [
+        statement(
+            """
+            UPDATE orders.shop_order
+            SET state = change.state, refunded_fen = change.refunded_fen,
+                refunded_freight_fen = change.refunded_freight_fen, paid_at = change.paid_at,
+                payment_shop_id = change.payment_shop_id, payment_id = change.payment_id,
+                shipped_at = change.shipped_at, carrier = change.carrier, tracking_number = change.tracking_number,
+                received_at = change.received_at, closed_at = change.closed_at, cancel_reason = change.cancel_reason
+            FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[],
+                        %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                        %s::text[])
+                AS change (id, state, refunded_fen, refunded_freight_fen, paid_at, payment_shop_id, payment_id,
+                           shipped_at, carrier, tracking_number, received_at, closed_at, cancel_reason)
+            WHERE shop_order.shop_id = %s AND shop_order.id = change.id
+            """,
+            (
+                uuid_array(order.id for order in orders),
+                text_array(order.state.value for order in orders),
+                int_array(order.refunded_fen for order in orders),
+                int_array(order.refunded_freight_fen for order in orders),
+                time_array(order.paid_at for order in orders),
+                text_array(order.payment_shop_id for order in orders),
+                text_array(order.payment_id for order in orders),
+                time_array(order.shipped_at for order in orders),
+                text_array(order.carrier for order in orders),
+                text_array(order.tracking_number for order in orders),
+                time_array(order.received_at for order in orders),
+                time_array(order.closed_at for order in orders),
+                text_array(order.cancel_reason for order in orders),
+                shop_id,
+            ),
+        )
+    ]
+
+
+def lines_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]]:
+    """Save what was refunded and returned of each line."""
+    lines = [(order.id, line) for order in orders for line in order.lines]
+    if not lines:
+        return []
+    return [
+        statement(
+            """
+            UPDATE orders.line SET refunded_fen = change.refunded_fen, returned_quantity = change.returned_quantity
+            FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[])
+                AS change (order_id, line_no, refunded_fen, returned_quantity)
+            WHERE line.shop_id = %s AND line.order_id = change.order_id AND line.line_no = change.line_no
+            """,
+            (
+                uuid_array(order_id for order_id, _ in lines),
+                int_array(line.line_no for _, line in lines),
+                int_array(line.refunded_fen for _, line in lines),
+                int_array(line.returned_quantity for _, line in lines),
+                shop_id,
+            ),
+        )
+    ]
+
+
+async def orders_of_buyer(
+    tx: Transaction, buyer_id: PersonId, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Order]:
+    """A buyer's orders over all shops, newest first."""
+    rows = await tx.rows(
+        _ORDER
+        + """
+        WHERE buyer_id = %(buyer_id)s
+          AND (%(at)s::timestamptz IS NULL OR (placed_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
+        ORDER BY placed_at DESC, id DESC LIMIT %(limit)s
+        """,
+        {"buyer_id": buyer_id, "at": before and before[0], "id": before and before[1], "limit": limit},
+    )
+    return await _with_lines(tx, rows)
+
+
+async def orders_of_shop(
+    tx: Transaction, shop_id: ShopId, state: State | None, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Order]:
+    """A shop's orders, all or those in one state, newest first."""
+    rows = await tx.rows(
+        _ORDER
+        + """
+        WHERE shop_id = %(shop_id)s AND (%(state)s::text IS NULL OR state = %(state)s::text)
+          AND (%(at)s::timestamptz IS NULL OR (placed_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
+        ORDER BY placed_at DESC, id DESC LIMIT %(limit)s
+        """,
+        {"shop_id": shop_id, "state": state, "at": before and before[0], "id": before and before[1], "limit": limit},
+    )
+    return await _with_lines(tx, rows)
+
+
+async def _with_lines(tx: Transaction, rows: Sequence[Row]) -> list[Order]:
+    by_shop: dict[ShopId, list[OrderId]] = defaultdict(list)
+    for row in rows:
+        by_shop[row.shop_id].append(row.id)
+    answers = await tx.together(*(lines_of(shop_id, ids) for shop_id, ids in by_shop.items()))
+    lines = dict(zip(by_shop, answers, strict=True))
+    return [_order(row, lines[row.shop_id].get(row.id, ())) for row in rows]
+
+
+def deadlines_set(shop_id: ShopId, deadlines: Collection[tuple[OrderId, datetime]]) -> list[Query[Any]]:
+    """When each order is next looked at by itself; an earlier deadline of the order is replaced."""
+    if not deadlines:
+        return []
+    return [
+        statement(
+            """
+            INSERT INTO orders.deadline (shop_id, order_id, due_at)
+            SELECT %s, * FROM unnest(%s::uuid[], %s::timestamptz[])
+            ON CONFLICT (shop_id, order_id) DO UPDATE SET due_at = excluded.due_at
+            """,
+            (shop_id, uuid_array(order_id for order_id, _ in deadlines), time_array(at for _, at in deadlines)),
+        )
+    ]
+
+
+def deadlines_removed(shop_id: ShopId, order_ids: Collection[OrderId]) -> list[Query[Any]]:
+    if not order_ids:
+        return []
+    return [
+        statement(
+            "DELETE FROM orders.deadline WHERE shop_id = %s AND order_id = ANY (%s::uuid[])",
+            (shop_id, uuid_array(order_ids)),
+        )
+    ]
+
+
+def deadlines_due(now: datetime, limit: int) -> Query[list[tuple[ShopId, OrderId]]]:
+    """Orders whose deadline has come, the oldest first."""
+    return Query(
+        "SELECT shop_id, order_id FROM orders.deadline WHERE due_at <= %s ORDER BY due_at, shop_id, order_id LIMIT %s",
+        (now, limit),
+        lambda rows: [(row.shop_id, row.order_id) for row in rows],
+    )
+
+
+def refunds_of_orders(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[list[Refund]]:
+    """All refunds of these orders, oldest first; they change only under their order's lock."""
+    return Query(
+        _REFUND + "WHERE shop_id = %s AND order_id = ANY (%s::uuid[]) ORDER BY asked_at, id",
+        (shop_id, uuid_array(order_ids)),
+        lambda rows: [_refund(row) for row in rows],
+    )
+
+
+def refund_orders(shop_id: ShopId, refund_ids: Collection[RefundId]) -> Query[dict[RefundId, OrderId]]:
+    """Which order each of these refunds belongs to."""
+    return Query(
+        "SELECT id, order_id FROM orders.refund WHERE shop_id = %s AND id = ANY (%s::uuid[])",
+        (shop_id, uuid_array(refund_ids)),
+        lambda rows: {row.id: row.order_id for row in rows},
+    )
+
+
+def refund_hashes(shop_id: ShopId, ids: Collection[RefundId]) -> Query[dict[RefundId, bytes]]:
+    """The content hashes of those of these refunds that exist."""
+    return Query(
+        "SELECT id, content_hash FROM orders.refund WHERE shop_id = %s AND id = ANY (%s::uuid[])",
+        (shop_id, uuid_array(ids)),
+        lambda rows: {row.id: bytes(row.content_hash) for row in rows},
+    )
+
+
+def refunds_added(shop_id: ShopId, refunds: Sequence[Refund], hashes: Sequence[bytes]) -> list[Query[Any]]:
+    if not refunds:
+        return []
+    lines = [(refund.id, line) for refund in refunds for line in refund.lines]
+    return [
+        statement(
+            """
+            INSERT INTO orders.refund (shop_id, id, content_hash, order_id, kind, state, freight_fen, amount_fen,
+                                       reason, asked_by, asked_at)
+            SELECT %s, * FROM unnest(%s::uuid[], %s::bytea[], %s::uuid[], %s::text[], %s::text[], %s::bigint[],
+                                     %s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[])
+            """,
+            (
+                shop_id,
+                uuid_array(refund.id for refund in refunds),
+                bytes_array(hashes),
+                uuid_array(refund.order_id for refund in refunds),
+                text_array(refund.kind for refund in refunds),
+                text_array(refund.state.value for refund in refunds),
+                int_array(refund.freight_fen for refund in refunds),
+                int_array(refund.amount_fen for refund in refunds),
+                text_array(refund.reason for refund in refunds),
+                int_array(refund.asked_by for refund in refunds),
+                time_array(refund.asked_at for refund in refunds),
+            ),
+        ),
+        statement(
+            """
+            INSERT INTO orders.refund_line (shop_id, refund_id, line_no, quantity, amount_fen)
+            SELECT %s, * FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[])
+            """,
+            (
+                shop_id,
+                uuid_array(refund_id for refund_id, _ in lines),
+                int_array(line.line_no for _, line in lines),
+                int_array(line.quantity for _, line in lines),
+                int_array(line.amount_fen for _, line in lines),
+            ),
+        ),
+    ]
+
+
+def refunds_changed(shop_id: ShopId, refunds: Sequence[Refund]) -> list[Query[Any]]:
+    if not refunds:
+        return []
+    return [
+        statement(
+            """
+            UPDATE orders.refund
+            SET state = change.state, answer = change.answer, decided_at = change.decided_at,
+                refunded_at = change.refunded_at
+            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+                AS change (id, state, answer, decided_at, refunded_at)
+            WHERE refund.shop_id = %s AND refund.id = change.id
+            """,
+            (
+                uuid_array(refund.id for refund in refunds),
+                text_array(refund.state.value for refund in refunds),
+                text_array(refund.answer for refund in refunds),
+                time_array(refund.decided_at for refund in refunds),
+                time_array(refund.refunded_at for refund in refunds),
+                shop_id,
+            ),
+        )
+    ]
+
+
+async def refunds_of_shop(
+    tx: Transaction, shop_id: ShopId, state: RefundState | None, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Refund]:
+    """A shop's refunds, all or those in one state, newest first."""
+    rows = await tx.rows(
+        _REFUND
+        + """
+        WHERE shop_id = %(shop_id)s AND (%(state)s::text IS NULL OR state = %(state)s::text)
+          AND (%(at)s::timestamptz IS NULL OR (asked_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
+        ORDER BY asked_at DESC, id DESC LIMIT %(limit)s
+        """,
+        {"shop_id": shop_id, "state": state, "at": before and before[0], "id": before and before[1], "limit": limit},
+    )
+    return [_refund(row) for row in rows]
+
+
+def strays_of(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[set[tuple[OrderId, PaymentId]]]:
+    """Which payments already went back as strays of these orders."""
+    return Query(
+        "SELECT order_id, payment_id FROM orders.stray_payment WHERE shop_id = %s AND order_id = ANY (%s::uuid[])",
+        (shop_id, uuid_array(order_ids)),
+        lambda rows: {(row.order_id, row.payment_id) for row in rows},
+    )
+
+
+def strays_added(shop_id: ShopId, strays: Sequence[Stray], now: datetime) -> list[Query[Any]]:
+    if not strays:
+        return []
+    return [
+        statement(
+            """
+            INSERT INTO orders.stray_payment (shop_id, id, order_id, payment_shop_id, payment_id, amount_fen, reason,
+                                              arrived_at)
+            SELECT %s, id, order_id, payment_shop_id, payment_id, amount_fen, reason, %s
+            FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::text[])
+                AS new (id, order_id, payment_shop_id, payment_id, amount_fen, reason)
+            """,
+            (
+                shop_id,
+                now,
+                uuid_array(stray.id for stray in strays),
+                uuid_array(stray.order_id for stray in strays),
+                int_array(stray.payment_shop_id for stray in strays),
+                uuid_array(stray.payment_id for stray in strays),
+                int_array(stray.amount_fen for stray in strays),
+                text_array(stray.reason for stray in strays),
+            ),
+        )
+    ]
+
+
+def strays_refunded(shop_id: ShopId, ids: Collection[RefundId], now: datetime) -> Query[list[RefundId]]:
+    """Mark strays as sent back; answers those that were not marked before."""
+    return Query(
+        """
+        UPDATE orders.stray_payment SET refunded_at = %s
+        WHERE shop_id = %s AND id = ANY (%s::uuid[]) AND refunded_at IS NULL RETURNING id
+        """,
+        (now, shop_id, uuid_array(ids)),
+        lambda rows: [row.id for row in rows],
+    )

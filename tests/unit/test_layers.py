@@ -59,9 +59,9 @@ def offences(module: str, source: str) -> list[str]:
 
 def is_pure(module: str) -> bool:
     context, inner = [*module.split("."), "", ""][1:3]
-    return (
-        context not in {"", *SHELL_PACKAGES} and inner not in SHELL_MODULES and f"{context}.{inner}" not in NAMED_SHELL
-    )
+    if context in {"", *SHELL_PACKAGES}:
+        return False
+    return inner not in {context, *SHELL_MODULES} and f"{context}.{inner}" not in NAMED_SHELL
 
 
 def _impurities(module: str, tree: ast.AST) -> Iterator[str]:

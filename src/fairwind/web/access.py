@@ -6,16 +6,16 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from fairwind.identity import NOBODY, SESSION_COOKIE, Access, Identity
-from fairwind.kernel import NotFound
 from fairwind.kernel.pages import BIGINT_MAX
 from fairwind.web.binding import CALLER
+from fairwind.web.problems import UnknownRoute
 
 _COOKIE = SESSION_COOKIE.encode() + b"="
 
@@ -38,8 +38,8 @@ def authorised(identity: Identity) -> Callable[[ASGIApp], ASGIApp]:
             options = scope["route_handler"].opt
             access: Access = options.get("access", Access.PUBLIC)  # only Litestar's own OPTIONS handlers have none
             path: dict[str, Any] = scope["path_params"]
-            if any(type(value) is int and abs(value) > BIGINT_MAX for value in path.values()):
-                raise NotFound("there is nothing here: the id in the path is out of range")
+            if path:
+                _check_ids(path, scope["path"])
             caller = NOBODY
             if access is not Access.PUBLIC or options.get(CALLER):
                 caller = await identity.caller(session_token(scope))
@@ -50,6 +50,13 @@ def authorised(identity: Identity) -> Callable[[ASGIApp], ASGIApp]:
         return check
 
     return middleware
+
+
+def _check_ids(parameters: Mapping[str, Any], path: str) -> None:
+    """One id, one address: int() would read 1_0 and １ as well, and what exceeds a bigint nobody has."""
+    for value in parameters.values():
+        if isinstance(value, int) and not (0 < value <= BIGINT_MAX and str(value) in path.split("/")):
+            raise UnknownRoute("there is nothing at this address: an id in it is not a number that can be one")
 
 
 def session_token(scope: Scope) -> str | None:

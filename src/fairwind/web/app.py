@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
 
-import fairwind
 from fairwind.kernel import Platform
 from fairwind.web import health
 from fairwind.web.access import authorised, check_declared
 from fairwind.web.binding import bind
-from fairwind.web.bodies import JsonRequest
 from fairwind.web.contexts import wire_all
 from fairwind.web.door import Door
 from fairwind.web.problems import problem
@@ -39,11 +36,10 @@ def build(platform: Platform) -> Litestar:
         [bind(handler, objects) for handler in handlers],
         middleware=[authorised(objects["identity"])],
         exception_handlers={Exception: problem},
-        request_class=JsonRequest,
         request_max_body_size=platform.settings.body_bytes_max,
         on_startup=[start],
         on_shutdown=[platform.stop],
-        openapi_config=OpenAPIConfig(title="Fairwind", version=fairwind.__version__),
+        openapi_config=None,
         logging_config=None,
     )
     app.asgi_handler = Door(app.asgi_handler, platform.settings)

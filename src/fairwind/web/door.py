@@ -18,9 +18,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from fairwind.kernel import Refused, Settings, metrics
+from fairwind.web.access_log import AccessLog
 from fairwind.web.problems import MEDIA_TYPE, BadRequest, document
-
-log = structlog.get_logger("fairwind.access")
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -47,6 +46,7 @@ class Door:
         self._own_origin = settings.public_url.encode()
         self._prefix = os.urandom(5).hex()
         self._numbers = count(1)
+        self._log = AccessLog(settings.log_format)
         self._observe: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,7 @@ class Door:
             else:
                 await _refuse(refusal, request_id, answer)
         finally:
-            self._count(method, scope, status, perf_counter() - started)
+            self._count(request_id, scope, status, perf_counter() - started)
 
     def _request_id(self, given: bytes | None) -> str:
         if given is not None and _REQUEST_ID.fullmatch(given):
@@ -104,14 +104,16 @@ class Door:
             return site in (b"same-origin", b"none")
         return origin is None or urlsplit(origin).netloc == headers.get(b"host")
 
-    def _count(self, method: str, scope: HTTPScope, status: int, took_s: float) -> None:
-        route = scope.get("path_template") or "unknown"
+    def _count(self, request_id: str, scope: HTTPScope, status: int, took_s: float) -> None:
+        method: str = scope["method"]
+        route: str = scope.get("path_template") or "unknown"
         key = (method, route, status)
         observe = self._observe.get(key)
         if observe is None:
             observe = self._observe[key] = metrics.REQUEST_S.labels(method, route, str(status)).observe
         observe(took_s)
-        log.info("request", method=method, path=scope["path"], status=status, took_ms=round(took_s * 1000, 1))
+        client = scope["client"]
+        self._log.note(request_id, client[0] if client else "", method, scope["path"], status, took_s)
 
 
 async def _refuse(refusal: Refused, request_id: str, send: Send) -> None:

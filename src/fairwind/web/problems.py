@@ -8,21 +8,13 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException
 
 from fairwind.kernel import Refused, metrics
-from fairwind.web.bodies import InvalidBody, plain
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class InvalidQuery(Refused):
-    """A parameter in the query is missing or not what it should be; `errors` names each."""
-
-    code = "invalid_query"
-    status = 400
 
 
 class UnknownRoute(Refused):
@@ -40,7 +32,7 @@ class MethodNotAllowed(Refused):
 
 
 class BodyTooLarge(Refused):
-    """The body is larger than the server takes."""
+    """The body is larger than this address takes."""
 
     code = "body_too_large"
     status = 413
@@ -62,11 +54,10 @@ class Internal(Refused):
 
 _UNSTORABLE = {"22003", "22008", "22021", "22P05"}
 """SQLSTATEs of a number or time out of range and of a character that cannot be kept: the net below the types."""
-
 _BY_STATUS: dict[int, tuple[type[Refused], str]] = {
     404: (UnknownRoute, "there is nothing at this address; /docs lists what there is"),
     405: (MethodNotAllowed, "this address does not take this method; the header Allow names those it takes"),
-    413: (BodyTooLarge, "the body is larger than this server accepts"),
+    413: (BodyTooLarge, "the body is larger than this address takes"),
 }
 
 
@@ -77,17 +68,20 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
         log.error("request_failed", method=request.method, path=request.scope["path"], exc_info=error)
     metrics.REFUSALS.labels(refusal.code).inc()
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    headers.pop("content-type", None)
-    if (wait_s := refusal.more.get("retry_after_s")) is not None:
+    if (wait_s := _wait_s(refusal)) is not None:
         headers["Retry-After"] = str(wait_s)
-    elif refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "1"
     return Response(
         document(refusal, request.scope["state"].get("request_id", "")),
         status_code=refusal.status,
         media_type=MEDIA_TYPE,
         headers=headers,
     )
+
+
+def _wait_s(refusal: Refused) -> int | None:
+    if "retry_after_s" in refusal.more:
+        return int(refusal.more["retry_after_s"])
+    return 1 if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else None
 
 
 def document(refusal: Refused, request_id: str) -> bytes:
@@ -104,30 +98,14 @@ def document(refusal: Refused, request_id: str) -> bytes:
 
 
 def as_refusal(error: Exception) -> Refused:
+    """error as the refusal that the client sees; nothing of the inside leaks."""
     if isinstance(error, Refused):
         return error
-    if isinstance(error, ValidationException):
-        return _invalid(error)
     if getattr(error, "sqlstate", None) in _UNSTORABLE:
-        return BadRequest("a value is out of range or cannot be stored; nothing was changed")
+        return BadRequest("a value is out of range or cannot be kept; nothing was changed")
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind, detail = _BY_STATUS.get(error.status_code, (BadRequest, error.detail))
         return kind(detail)
     if isinstance(error, HTTPException) and "disconnected" in error.detail:
         return BadRequest("the client went away before its request was complete")
     return Internal("something went wrong on our side; tell the operator the request_id")
-
-
-def _invalid(error: ValidationException) -> Refused:
-    errors = [
-        {"field": str(each.get("key", "")), "reason": plain(str(each.get("message", "")))}
-        for each in error.extra or ()
-        if isinstance(each, dict)
-    ]
-    sources = {str(each.get("source")) for each in error.extra or () if isinstance(each, dict)}
-    if any(each["field"] == "data" for each in errors):
-        return InvalidBody("a JSON body is needed", errors=[])
-    if "path" in sources:
-        return UnknownRoute("there is nothing at this address; a part of the path is not what it should be")
-    detail = "; ".join(f"{each['field']}: {each['reason']}" for each in errors) or "the query is not valid"
-    return InvalidQuery(detail, errors=errors)

@@ -48,16 +48,13 @@ async def serve(
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_s,
-        )
+        ),
+        ready,
     )
     serving = asyncio.create_task(server.serve([listener]))
     stopping = asyncio.create_task(stop.wait())
     try:
-        while not (server.started or serving.done()):
-            await asyncio.sleep(0.01)
-        if server.started:
-            ready()
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
     finally:
@@ -65,7 +62,16 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # The command line handles signals: after the server the database is still to be stopped.
+        # The command line handles signals: after the server, the database is still to be stopped.
         yield

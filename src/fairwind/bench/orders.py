@@ -1,0 +1,170 @@
+"""How many orders a second: one by one, in batches, bare, and through HTTP; interleaved on one database.
+
+Machines are shared and noisy, so each round measures every way once and the ratios are taken within a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Any, TypeVar
+
+from fairwind.bench.store import Ceiling, seed
+from fairwind.inventory import add_stock
+from fairwind.kernel import (
+    Database,
+    Fen,
+    OrderId,
+    PaymentId,
+    PersonId,
+    Platform,
+    Refused,
+    Settings,
+    ShopId,
+    SkuId,
+    SystemClock,
+    uuid7s,
+)
+from fairwind.orders import Address, LineDraft, OrderDraft, Placing
+from fairwind.orders.commands import deliver, place
+from fairwind.payments import Draft, Notice, Part, create
+
+T = TypeVar("T")
+
+SHOP = ShopId(1)
+SKUS = [SkuId(n) for n in range(1, 1001)]
+CALLERS = 512
+NAIVE_CONNECTIONS = (8, 16, 32, 64)
+_HOLD = timedelta(hours=1)
+_ADDRESS = Address("王小明", "13800000000", "110105", "建国路 1 号")
+_STOCK = 500_000_000
+
+Report = Callable[[str], None]
+
+
+class Rates:
+    """What one way did in each round, per second."""
+
+    def __init__(self) -> None:
+        self._per_s: list[float] = []
+
+    def add(self, per_s: float) -> None:
+        self._per_s.append(per_s)
+
+    @property
+    def last(self) -> float:
+        return self._per_s[-1]
+
+    @property
+    def median(self) -> float:
+        return median(self._per_s)
+
+    def ratio(self, other: Rates) -> float:
+        """The median over the rounds of this to other in the same round."""
+        return median(mine / theirs for mine, theirs in zip(self._per_s, other._per_s, strict=True))
+
+
+class Bench:
+    """A database with one shop, and the ways to put orders into it."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self._database = database
+        self._platform = Platform(database, SystemClock(), Settings())
+        self._place = self._platform.gate("place", partial(place, hold_ttl=_HOLD))
+        self._deliver = self._platform.gate("deliver", deliver)
+        self._ceiling = Ceiling(url)
+        self._random = random.Random(20200614)  # noqa: S311
+
+    async def prepare(self, url: str) -> None:
+        now = self._platform.clock.now()
+        await asyncio.to_thread(seed, url, SHOP, SKUS, now)
+        await self._database.run(lambda tx: add_stock(tx, SHOP, [(sku, _STOCK) for sku in SKUS], now))
+
+    def close(self) -> None:
+        self._ceiling.close()
+
+    async def naive(self, count: int, connections: int) -> float:
+        """Orders on the hot SKU, a transaction for each."""
+        now = self._platform.clock.now
+        return await _timed(
+            self._drafts(count, hot=True),
+            connections,
+            lambda item: self._database.run(lambda tx: place(tx, SHOP, [item], now(), _HOLD)),
+        )
+
+    async def intake(self, count: int, *, hot: bool) -> float:
+        """Orders through the gate, on one SKU or evenly over a thousand."""
+        return await _timed(self._drafts(count, hot=hot), CALLERS, lambda item: self._place(SHOP, item))
+
+    async def ceiling(self, count: int, batch: int) -> float:
+        """The same rows by bare INSERT … SELECT unnest, in batches as large as the gate's."""
+        now = self._platform.clock.now()
+        batches = [
+            ([self._random.choice(SKUS) for _ in range(batch)], [OrderId(i) for i in uuid7s(now, batch)])
+            for _ in range(count // batch)
+        ]
+
+        def insert() -> float:
+            started = perf_counter()
+            for sku_ids, ids in batches:
+                self._ceiling.insert(SHOP, sku_ids, ids, now)
+            return len(batches) * batch / (perf_counter() - started)
+
+        return await asyncio.to_thread(insert)
+
+    async def paid(self, count: int) -> float:
+        """Providers' callbacks through the gate: payment, order, stock, book and event of each."""
+        return await _timed(await self._callbacks(count), CALLERS, lambda item: self._deliver(SHOP, item))
+
+    async def paid_naive(self, count: int, connections: int) -> float:
+        """The same callbacks, a transaction for each."""
+        now = self._platform.clock.now
+        return await _timed(
+            await self._callbacks(count),
+            connections,
+            lambda item: self._database.run(lambda tx: deliver(tx, SHOP, [item], now())),
+        )
+
+    def _drafts(self, count: int, *, hot: bool) -> list[Placing]:
+        return [
+            Placing(
+                PersonId(self._random.randrange(1001, 101_001)),
+                OrderDraft(OrderId(id_), (LineDraft(SKUS[0] if hot else self._random.choice(SKUS), 1),), _ADDRESS),
+                (None,),
+            )
+            for id_ in uuid7s(self._platform.clock.now(), count)
+        ]
+
+    async def _callbacks(self, count: int) -> list[Notice]:
+        """Placed orders with a payment each, and the provider's word that all were paid."""
+        items = self._drafts(count, hot=True)
+        await _timed(items, CALLERS, lambda item: self._place(SHOP, item))
+        now = self._platform.clock.now()
+        drafts = [
+            Draft(PaymentId(id_), item.buyer_id, (Part(SHOP, item.draft.id, Fen(9900)),), now + _HOLD)
+            for id_, item in zip(uuid7s(now, count), items, strict=True)
+        ]
+        for start in range(0, count, 1000):
+            some = drafts[start : start + 1000]
+            await self._database.run(lambda tx, some=some: create(tx, SHOP, some, now))  # type: ignore[misc]
+        return [Notice(draft.id, SHOP, Fen(9900), "succeeded", f"bench-{draft.id}", now) for draft in drafts]
+
+
+async def _timed(items: Sequence[T], callers: int, call: Callable[[T], Any]) -> float:
+    """Items per second when so many callers take them in turn; every one must be accepted."""
+    waiting: Iterator[T] = iter(items)
+
+    async def caller() -> None:
+        for item in waiting:
+            outcome = await call(item)
+            for each in outcome if isinstance(outcome, list) else [outcome]:
+                assert not isinstance(each, Refused), each
+
+    started = perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return len(items) / (perf_counter() - started)

@@ -22,8 +22,11 @@ from fairwind.payments.payment import (
     Recorded,
     UnknownPayment,
 )
+from fairwind.payments.payments import Payments
 from fairwind.payments.provider import ProviderDown, ProviderRefused
 from fairwind.payments.refund import PaymentUnpaid, Refunded, RefundRequest, RefundTooHigh
+from fairwind.payments.sandbox.process import SandboxProcess
+from fairwind.payments.wiring import sandbox_process, wire
 
 __all__ = [
     "AmountMismatch",
@@ -35,15 +38,19 @@ __all__ = [
     "Payment",
     "PaymentFinished",
     "PaymentUnpaid",
+    "Payments",
     "ProviderDown",
     "ProviderRefused",
     "Recorded",
     "RefundRequest",
     "RefundTooHigh",
     "Refunded",
+    "SandboxProcess",
     "UnknownPayment",
     "create",
     "load",
     "record",
     "request_refunds",
+    "sandbox_process",
+    "wire",
 ]

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from fairwind.kernel import IdReused, NotFound, PaymentId, PersonId, RefundId, Refused, ShopId, Transaction, emit
 from fairwind.payments import store
-from fairwind.payments.payment import Draft, Misfit, Notice, Payment, Recorded, drafted, told
+from fairwind.payments.payment import Discrepancy, Draft, Misfit, Notice, Payment, Recorded, drafted, told
 from fairwind.payments.refund import (
     Refund,
     RefundCap,
@@ -172,7 +174,31 @@ async def retry_refund(tx: Transaction, shop_id: ShopId, refund_id: RefundId, no
 
 async def settle_discrepancy(
     tx: Transaction, shop_id: ShopId, discrepancy_id: UUID, person_id: PersonId, note: str, now: datetime
-) -> None:
+) -> Discrepancy:
     """Keep who settled a discrepancy and how; the first word stands. NotFound."""
-    if not await tx.ask(store.discrepancy_settled(shop_id, discrepancy_id, person_id, note, now)):
+    discrepancy = await tx.ask(store.discrepancy_settled(shop_id, discrepancy_id, person_id, note, now))
+    if discrepancy is None:
         raise NotFound(f"shop {shop_id} has no discrepancy {discrepancy_id}")
+    return discrepancy
+
+
+async def claim_payments(tx: Transaction, shop_id: ShopId, ids: Sequence[PaymentId], now: datetime) -> list[Payment]:
+    """Those of the payments that are still due and in nobody else's hands: one ask more, their next turn put off."""
+    rows = await tx.ask(store.payments_claimed(shop_id, ids, now))
+    if not rows:
+        return []
+    parts = await tx.ask(store.parts(shop_id, [row.id for row in rows]))
+    payments = store.joined(rows, parts)
+    plans = [(row.id, next_ask(payments[row.id], row.asks + 1, now)) for row in rows]
+    await tx.ask(store.asks_planned(shop_id, plans, now))
+    return list(payments.values())
+
+
+async def claim_refunds(tx: Transaction, shop_id: ShopId, ids: Sequence[RefundId], now: datetime) -> list[Refund]:
+    """Those of the refunds that are still due and in nobody else's hands: one attempt more, their next turn put off."""
+    due = (await tx.ask(store.refunds_claimed(shop_id, ids, now))).values()
+    refunds = [replace(refund, attempts=refund.attempts + 1) for refund in due]
+    if refunds:
+        plans = [(refund, next_try(refund.attempts, now)) for refund in refunds]
+        await tx.ask(store.refunds_changed(shop_id, plans))
+    return refunds

@@ -12,6 +12,7 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from fairwind.kernel import Fen, NotFound, OrderId, PaymentId, PersonId, Refused, ShopId
 
@@ -179,8 +180,8 @@ def told(payment: Payment | None, notice: Notice, now: datetime) -> Recorded | M
     if state is None:
         return Recorded(payment, newly=False)
     if state == "closed":
-        return Recorded(msgspec.structs.replace(payment, state=state), newly=True)
-    paid = msgspec.structs.replace(payment, state=state, provider_ref=notice.provider_ref, paid_at=now)
+        return Recorded(replace(payment, state=state), newly=True)
+    paid = replace(payment, state=state, provider_ref=notice.provider_ref, paid_at=now)
     return Recorded(paid, newly=True)
 
 

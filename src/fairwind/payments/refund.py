@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from fairwind.kernel import Fen, IdReused, OrderId, PaymentId, RefundId, Refused, ShopId
 
@@ -150,7 +151,7 @@ def refund_told(refund: Refund, told: RefundTold, now: datetime) -> Refund:
     state = REFUND_TRANSITIONS[refund.state].get(told.word)
     if state is None:
         return refund
-    return msgspec.structs.replace(
+    return replace(
         refund,
         state=state,
         reason=(told.reason or "the provider gave no reason") if state == "failed" else None,

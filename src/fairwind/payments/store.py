@@ -376,14 +376,16 @@ def open_discrepancies(after: tuple[ShopId, UUID], limit: int) -> Query[list[Dis
 
 def discrepancy_settled(
     shop_id: ShopId, discrepancy_id: UUID, person_id: PersonId, note: str, now: datetime
-) -> Query[bool]:
-    """Keep how an operator settled a discrepancy; the first word stands. Answers whether there is such a one."""
+) -> Query[Discrepancy | None]:
+    """Keep how an operator settled a discrepancy; the first word stands. None when there is no such one."""
     return Query(
         """
         UPDATE payments.discrepancy
         SET settled_at = coalesce(settled_at, %s), settled_by = coalesce(settled_by, %s), note = coalesce(note, %s)
-        WHERE shop_id = %s AND id = %s RETURNING id
+        WHERE shop_id = %s AND id = %s
+        RETURNING shop_id, id, payment_id, code, provider, provider_ref, amount_fen, told_at, settled_at, settled_by,
+                  note
         """,
         (now, person_id, note, shop_id, discrepancy_id),
-        bool,
+        lambda rows: Discrepancy(*rows[0]) if rows else None,
     )

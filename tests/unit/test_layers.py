@@ -84,7 +84,7 @@ def _clock_readings(module: str, tree: ast.AST) -> Iterator[str]:
 
 
 def _inner_imports(module: str, tree: ast.AST) -> Iterator[str]:
-    shell = _context(module) in SHELL_PACKAGES
+    shell = _context(module) in SHELL_PACKAGES or module.endswith(".__main__")
     for line, name in _imports(tree):
         root, context, inner = [*name.split(".", 2), "", ""][:3]
         if root != "fairwind" or not inner or context in {_context(module), *SHELL_PACKAGES}:

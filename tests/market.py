@@ -1,0 +1,131 @@
+"""A shop with goods, and what buyers and providers ask of it: shared by the tests that trade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from fairwind.inventory import add_stock
+from fairwind.kernel import (
+    Database,
+    Fen,
+    OrderId,
+    PaymentId,
+    PersonId,
+    ProductId,
+    RefundId,
+    ShopId,
+    SkuId,
+    Transaction,
+    accepted,
+    next_ids,
+    uuid7,
+)
+from fairwind.orders import Address, LineDraft, Order, OrderDraft, Placing
+from fairwind.orders.commands import deliver, place
+from fairwind.payments import Draft, Notice, Part, create
+
+NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
+HOLD_TTL = timedelta(minutes=15)
+WINDOW = timedelta(days=15)
+RECEIPT_AFTER = timedelta(days=10)
+BUYER = PersonId(7)
+ADDRESS = Address("王小明", "13800000000", "110105", "建国路 1 号")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop, its SKUs in order; SKU and product ids are the same."""
+
+    id: ShopId
+    sku_ids: tuple[SkuId, ...]
+
+    @property
+    def sku_id(self) -> SkuId:
+        """The one SKU of a shop that has one."""
+        (sku_id,) = self.sku_ids
+        return sku_id
+
+
+async def open_shop(database: Database, *stock: int, price_fen: int = 9900) -> Shop:
+    """A new shop with a SKU on the shelf for each quantity of stock."""
+
+    async def work(tx: Transaction) -> Shop:
+        shop_id, *sku_ids = await next_ids(tx, 1 + len(stock))
+        await tx.execute(
+            "INSERT INTO catalog.shop (shop_id, name, channel, opened_on, created_at)"
+            " VALUES (%(shop_id)s, '乘风小店', 'own', '2020-05-01', %(now)s)",
+            {"shop_id": shop_id, "now": NOW},
+        )
+        values = {"shop_id": shop_id, "ids": sku_ids, "price_fen": price_fen, "now": NOW}
+        await tx.execute(
+            "INSERT INTO catalog.product (shop_id, id, code, title, brief, brand, unit, on_shelf, price_fen,"
+            " created_at, updated_at) SELECT %(shop_id)s, id, id::text, '伞 ' || id, '', '', '把', true,"
+            " %(price_fen)s, %(now)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
+            values,
+        )
+        await tx.execute(
+            "INSERT INTO catalog.sku (shop_id, id, product_id, position, spec, price_fen, list_price_fen, on_shelf,"
+            " created_at, updated_at) SELECT %(shop_id)s, id, id, 1, '蓝', %(price_fen)s, %(price_fen)s, true,"
+            " %(now)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
+            values,
+        )
+        await add_stock(tx, ShopId(shop_id), list(zip(map(SkuId, sku_ids), stock, strict=True)), NOW)
+        return Shop(ShopId(shop_id), tuple(map(SkuId, sku_ids)))
+
+    return await database.run(work)
+
+
+def order_id() -> OrderId:
+    return OrderId(uuid7(NOW))
+
+
+def payment_id() -> PaymentId:
+    return PaymentId(uuid7(NOW))
+
+
+def refund_id() -> RefundId:
+    return RefundId(uuid7(NOW))
+
+
+def lines(*wanted: tuple[SkuId, int]) -> tuple[LineDraft, ...]:
+    return tuple(LineDraft(sku_id, quantity) for sku_id, quantity in wanted)
+
+
+def placing(*wanted: tuple[SkuId, int], buyer_id: PersonId = BUYER, id: OrderId | None = None) -> Placing:  # noqa: A002
+    """An order for these SKUs and quantities."""
+    draft = OrderDraft(id or order_id(), lines(*wanted), ADDRESS)
+    return Placing(buyer_id, draft, (None,) * len(wanted))
+
+
+async def placed(database: Database, shop: Shop, *wanted: tuple[SkuId, int], buyer_id: PersonId = BUYER) -> Order:
+    """A placed order; one of the shop's only SKU when nothing else is wanted."""
+    item = placing(*(wanted or [(shop.sku_id, 1)]), buyer_id=buyer_id)
+    [order] = await database.run(lambda tx: place(tx, shop.id, [item], NOW, HOLD_TTL))
+    return accepted(order)
+
+
+async def payment_for(database: Database, *orders: Order) -> Notice:
+    """A new payment of these orders, and the notice of its success that the provider is yet to send."""
+    parts = tuple(sorted(Part(order.shop_id, order.id, order.total_fen) for order in orders))
+    draft = Draft(payment_id(), orders[0].buyer_id, parts, orders[0].expires_at)
+    home = parts[0].shop_id
+    [payment] = await database.run(lambda tx: create(tx, home, [draft], NOW))
+    return Notice(accepted(payment).id, home, Fen(draft.amount_fen), "succeeded", f"ref-{draft.id}", NOW)
+
+
+async def paid(database: Database, order: Order, now: datetime = NOW) -> PaymentId:
+    """Pay the order; answers its payment."""
+    notice = await payment_for(database, order)
+    [refused] = await database.run(lambda tx: deliver(tx, notice.shop_id, [notice], now))
+    assert refused is None
+    return notice.payment_id
+
+
+def product_of(sku_id: SkuId) -> ProductId:
+    return ProductId(sku_id)
+
+
+def people(count: int) -> Sequence[PersonId]:
+    return [PersonId(1000 + number) for number in range(count)]

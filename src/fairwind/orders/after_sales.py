@@ -16,8 +16,8 @@ from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, transfers_
 from fairwind.orders import events, store
 from fairwind.orders.commands import Batch, load_with_stock, order_of
 from fairwind.orders.order import content_hash
-from fairwind.orders.refund import Refund, RefundDraft, agreed, ask, goods_back, is_open, still_fits
-from fairwind.orders.states import REFUND_TRANSITIONS, RefundAction, RefundState, State, after
+from fairwind.orders.refund import Refund, RefundDraft, agreed, ask, goods_back, is_open, needs_no_consent, still_fits
+from fairwind.orders.states import REFUND_TRANSITIONS, RefundAction, RefundState, after
 from fairwind.payments import Refunded, RefundRequest, request_refunds
 
 
@@ -48,7 +48,7 @@ class Deciding(msgspec.Struct, frozen=True):
 async def ask_refunds(
     tx: Transaction, shop_id: ShopId, items: Sequence[Asking], now: datetime, window: timedelta
 ) -> list[Refund | Refused]:
-    """Ask for refunds. What was not shipped yet, and what the shop itself offers, is agreed to at once."""
+    """Ask for refunds. What the shop itself offers, and what will not be shipped either, is agreed to at once."""
     batch, (before, hashes) = await load_with_stock(
         tx,
         shop_id,
@@ -63,7 +63,7 @@ async def ask_refunds(
         outcome = _ask_one(batch, item, known, hashes, window, now)
         if isinstance(outcome, Refund) and outcome.id not in known:
             order = batch.orders[item.order_id]
-            if outcome.kind == "refund_only" and (order.state == State.PAID or item.buyer_id is None):
+            if outcome.kind == "refund_only" and (item.buyer_id is None or needs_no_consent(order, outcome)):
                 outcome = _agree(batch, outcome, RefundAction.AGREE, "", now)
             known[outcome.id] = fresh[outcome.id] = outcome
             hashes[outcome.id] = content_hash(item.draft, item.person_id)
@@ -88,8 +88,10 @@ def _ask_one(
         return order
     before = hashes.get(item.draft.id)
     if before is not None:
-        same = before == content_hash(item.draft, item.person_id) and item.draft.id in known
-        return known[item.draft.id] if same else IdReused(f"refund {item.draft.id} was asked for with other content")
+        refund = known.get(item.draft.id)  # missing when it is another order's
+        if refund is None or refund.order_id != order.id or before != content_hash(item.draft, item.person_id):
+            return IdReused(f"refund {item.draft.id} was asked for with other content")
+        return refund
     open_refunds = sum(refund.order_id == order.id and is_open(refund) for refund in known.values())
     return ask(order, open_refunds, item.draft, item.person_id, window, now)
 
@@ -175,8 +177,9 @@ def _request(batch: Batch, refund: Refund) -> RefundRequest:
 
 async def confirm_refunds(tx: Transaction, shop_id: ShopId, told: Sequence[Event], now: datetime) -> None:
     """The provider has sent money back: what was on its way to the buyer leaves the book."""
-    done: list[Refunded] = [event.read(Refunded) for event in told]
-    ids = {refunded.refund_id for refunded in done}
+    words: list[Refunded] = [event.read(Refunded) for event in told]
+    done = {word.refund_id: word for word in words}  # a word that is told twice counts once
+    ids = done.keys()
     order_ids = await tx.ask(store.refund_orders(shop_id, ids))
     _, refunds = await tx.together(
         store.order_rows_locked(shop_id, set(order_ids.values())),
@@ -191,7 +194,7 @@ async def confirm_refunds(tx: Transaction, shop_id: ShopId, told: Sequence[Event
     fresh = {refund.id for refund in confirmed} | set(strays)
     transfers = [
         Transfer(BUYER_REFUND, PROVIDER, refunded.amount_fen, "refund_paid", refunded.order_id)
-        for refunded in done
+        for refunded in done.values()
         if refunded.refund_id in fresh
     ]
     await tx.together(*store.refunds_changed(shop_id, confirmed), *transfers_posted(shop_id, transfers, now))

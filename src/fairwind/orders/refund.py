@@ -98,7 +98,9 @@ def ask(
         return RefundTooLarge(f"only {freight_left} fen of the freight are left", left_fen=freight_left)
     amount_fen = Fen(sum(line.amount_fen for line in lines) + freight_fen)
     if amount_fen == 0:
-        return RefundTooLarge("nothing is left to refund", left_fen=0)
+        return RefundTooLarge("a refund gives some money back; none is asked for, or none is left", left_fen=0)
+    if order.state == State.PAID and amount_fen == order.total_fen - order.refunded_fen:
+        lines = _whole_rest(order, draft)  # the order ends here: no goods may stay sold that nobody will ship
     return Refund(
         shop_id=order.shop_id,
         id=draft.id,
@@ -128,16 +130,18 @@ def _not_now(order: Order, open_refunds: int, kind: Kind, window: timedelta, now
 
 
 def _whole_rest(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...]:
-    comes_back = draft.kind == "return" or order.state == State.PAID
-    return tuple(
+    """All money that is left, with its goods; when nothing was shipped, all goods."""
+    unshipped = order.state == State.PAID
+    rest = (
         RefundLine(
             line.line_no,
-            line.quantity - line.returned_quantity if comes_back else 0,
+            line.quantity - line.returned_quantity if unshipped or draft.kind == "return" else 0,
             Fen(line.goods_fen - line.refunded_fen),
         )
         for line in order.lines
-        if line.refunded_fen < line.goods_fen
+        if unshipped or line.refunded_fen < line.goods_fen
     )
+    return tuple(line for line in rest if line.amount_fen or line.quantity)
 
 
 def _asked_lines(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...] | Refused:
@@ -166,6 +170,21 @@ def _line_refusal(asked: RefundLineDraft, line: Line | None, kind: Kind, state: 
     if asked.quantity and kind == "refund_only" and state != State.PAID:
         return Invalid("goods that were shipped come back only with a return", line_no=asked.line_no)
     return None
+
+
+def needs_no_consent(order: Order, refund: Refund) -> bool:
+    """Whether a buyer may have the refund without asking the shop.
+
+    So it is before shipping, for what will not be shipped either: the whole order, or goods at their price. Otherwise
+    a buyer could ask nearly all the money back and have the goods sent for the rest.
+    """
+    if order.state != State.PAID:
+        return False
+    worth = {line.line_no: line.price_fen for line in order.lines}
+    goods_only = refund.freight_fen == 0 and all(
+        line.amount_fen <= worth[line.line_no] * line.quantity for line in refund.lines
+    )
+    return goods_only or refund.amount_fen == order.total_fen - order.refunded_fen
 
 
 def still_fits(order: Order, refund: Refund) -> Refused | None:

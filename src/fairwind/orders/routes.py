@@ -168,7 +168,10 @@ async def ask_refund(
     caller: Caller,
     orders: Orders,
 ) -> Refund:
-    """Ask for a refund, whole (no `lines`) or part. Agreed to at once before shipping and when the shop itself asks."""
+    """Ask for a refund, whole (no `lines`) or part.
+
+    Agreed to at once when the shop itself asks and, before shipping, for the whole order or for goods at their price.
+    """
     by_shop = shop_id in caller.shop_ids
     return await orders.ask_refund(shop_id, order_id, data, caller.person, by_shop=by_shop)
 

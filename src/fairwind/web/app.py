@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
+import fairwind
 from fairwind.kernel import Platform
-from fairwind.web import health
+from fairwind.web import health, pages
 from fairwind.web.access import authorised, check_declared
 from fairwind.web.binding import bind
 from fairwind.web.contexts import wire_all
+from fairwind.web.document import document
 from fairwind.web.door import Door
 from fairwind.web.problems import problem
 
@@ -26,14 +32,15 @@ def build(platform: Platform) -> Litestar:
     }
     for wiring in wirings.values():
         objects |= wiring.provides
-    handlers = [handler for wiring in wirings.values() for handler in wiring.handlers] + health.HANDLERS
-    check_declared(handlers)
+    by_context = {name: _bound(wiring.handlers, objects) for name, wiring in wirings.items()}
+    by_context["health"] = _bound(health.HANDLERS, objects)
+    objects["document"] = pages.Document(_document(by_context))
 
     async def start() -> None:
         platform.start()
 
     app = Litestar(
-        [bind(handler, objects) for handler in handlers],
+        [handler for handlers in by_context.values() for handler in handlers] + _bound(pages.HANDLERS, objects),
         middleware=[authorised(objects["identity"])],
         exception_handlers={Exception: problem},
         request_max_body_size=platform.settings.body_bytes_max,
@@ -44,3 +51,17 @@ def build(platform: Platform) -> Litestar:
     )
     app.asgi_handler = Door(app.asgi_handler, platform.settings)
     return app
+
+
+def _bound(handlers: Sequence[BaseRouteHandler], objects: Mapping[str, Any]) -> list[BaseRouteHandler]:
+    check_declared(handlers)
+    return [bind(handler, objects) for handler in handlers]
+
+
+def _document(by_context: Mapping[str, Sequence[BaseRouteHandler]]) -> dict[str, Any]:
+    http = {
+        name: [handler for handler in handlers if isinstance(handler, HTTPRouteHandler)]
+        for name, handlers in by_context.items()
+    }
+    about = {name: inspect.getdoc(sys.modules.get(f"fairwind.{name}", health)) or "" for name in by_context}
+    return document(http, about, fairwind.__version__)

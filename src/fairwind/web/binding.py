@@ -51,7 +51,7 @@ def bind(handler: BaseRouteHandler, objects: Mapping[str, Any]) -> BaseRouteHand
         return bound(_raw(given, fn, wants_caller=wants_caller))
     assert isinstance(bound, HTTPRouteHandler), f"{handler}: only HTTP and raw ASGI handlers are known here"
     in_path = {name for path in handler.paths for name in _names_in(path)}
-    inputs = Inputs([each for each in left if each not in kept], in_path)
+    inputs = Inputs(f"{fn.__module__}.{fn.__name__}", [each for each in left if each not in kept], in_path)
     bound.opt[INPUTS], bound.opt[STATUS] = inputs, bound.status_code
     bound(_http(given, fn, kept, inputs, bound, wants_caller=wants_caller))
     bound.status_code = 200  # what answers carry is their own; Litestar would want an annotation of None for a 204

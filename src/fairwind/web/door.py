@@ -21,12 +21,12 @@ from fairwind.kernel import Refused, Settings, metrics
 from fairwind.web.access_log import AccessLog
 from fairwind.web.problems import MEDIA_TYPE, BadRequest, document
 
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"frame-ancestors 'none'; base-uri 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
@@ -86,7 +86,7 @@ class Door:
     def _refusal(self, method: str, scope: HTTPScope, headers: dict[bytes, bytes]) -> Refused | None:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return BadRequest("the address holds the character NUL")
-        if method not in _SAFE and not self._same_origin(headers):
+        if method not in SAFE_METHODS and not self._same_origin(headers):
             return CrossOrigin("a page of another site may not do this with your session; use this site's own pages")
         return None
 

@@ -59,13 +59,13 @@ class Gone(Refused):
 class Inputs:
     """How one handler's arguments are read. path, query and body are None where there is nothing to read."""
 
-    def __init__(self, parameters: Sequence[Parameter], in_path: set[str]) -> None:
-        """parameters: those that the request fills, with resolved annotations. in_path: names of path parameters."""
+    def __init__(self, name: str, parameters: Sequence[Parameter], in_path: set[str]) -> None:
+        """name: unique. parameters: those that the request fills, annotations resolved. in_path: the path's names."""
         body = [parameter.annotation for parameter in parameters if parameter.name == BODY]
         rest = [parameter for parameter in parameters if parameter.name != BODY]
         self.body: Any = plain(body[0]) if body else None
-        self.path = _struct("Path", [parameter for parameter in rest if parameter.name in in_path])
-        self.query = _struct("Query", [parameter for parameter in rest if parameter.name not in in_path])
+        self.path = _struct(f"{name}.Path", [parameter for parameter in rest if parameter.name in in_path])
+        self.query = _struct(f"{name}.Query", [parameter for parameter in rest if parameter.name not in in_path])
         self._lists = {
             field.name for field in (msgspec.structs.fields(self.query) if self.query else ()) if _is_list(field.type)
         }

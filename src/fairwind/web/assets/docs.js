@@ -1,0 +1,9 @@
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#operations",
+  deepLinking: true,
+  docExpansion: "list",
+  filter: true,
+  tryItOutEnabled: true,
+  defaultModelsExpandDepth: 0,
+});

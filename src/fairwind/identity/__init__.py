@@ -6,11 +6,18 @@ failed sign-ins are counted in the database before the password is checked.
 """
 
 from fairwind.identity.caller import NOBODY, Access, Caller, Role
-from fairwind.identity.commands import create_people, grant_membership, grant_roles, open_sessions
+from fairwind.identity.commands import (
+    create_people,
+    grant_membership,
+    grant_roles,
+    members,
+    open_sessions,
+    revoke_membership,
+)
 from fairwind.identity.identity import Identity
 from fairwind.identity.logins import clean_login, clean_name, clean_password
 from fairwind.identity.passwords import hash_password
-from fairwind.identity.people import Grant, LoginTaken, NewPerson, Person
+from fairwind.identity.people import Grant, LastMember, LoginTaken, Member, NewPerson, Person
 from fairwind.identity.routes import HANDLERS, SESSION_COOKIE
 from fairwind.kernel import Platform, Wiring
 
@@ -21,7 +28,9 @@ __all__ = [
     "Caller",
     "Grant",
     "Identity",
+    "LastMember",
     "LoginTaken",
+    "Member",
     "NewPerson",
     "Person",
     "Role",
@@ -32,7 +41,9 @@ __all__ = [
     "grant_membership",
     "grant_roles",
     "hash_password",
+    "members",
     "open_sessions",
+    "revoke_membership",
     "wire",
 ]
 

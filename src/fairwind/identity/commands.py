@@ -10,7 +10,7 @@ from hashlib import sha256
 from fairwind.identity import store
 from fairwind.identity.caller import NOBODY, Caller, Role
 from fairwind.identity.logins import login_key
-from fairwind.identity.people import Grant, LoginTaken, NewPerson, Person
+from fairwind.identity.people import Grant, LastMember, LoginTaken, Member, NewPerson, Person
 from fairwind.kernel import NotFound, PersonId, Refused, Row, ShopId, Transaction, next_ids
 
 _SEEN_EVERY = timedelta(hours=1)
@@ -64,8 +64,22 @@ def person(row: Row) -> Person:
 
 
 async def grant_membership(tx: Transaction, shop_id: ShopId, person_id: PersonId, now: datetime) -> None:
-    """Make person_id a member of shop_id; once is enough."""
+    """Make person_id a member of shop_id; once is enough. Raises NotFound."""
+    if not await store.people(tx, [person_id]):
+        raise NotFound(f"there is no person {person_id}")
     await store.insert_membership(tx, shop_id, person_id, now)
+
+
+async def revoke_membership(tx: Transaction, shop_id: ShopId, person_id: PersonId) -> None:
+    """Take person_id out of shop_id's members, at once and everywhere; raises LastMember."""
+    if await store.members_locked(tx, shop_id) == {person_id}:
+        raise LastMember("a shop keeps at least one member; add another before this one leaves")
+    await store.delete_membership(tx, shop_id, person_id)
+
+
+async def members(tx: Transaction, shop_id: ShopId, after: PersonId, limit: int) -> list[Member]:
+    """The shop's members by id, after `after`."""
+    return [Member(*row) for row in await store.members_after(tx, shop_id, after, limit)]
 
 
 async def open_sessions(tx: Transaction, person_ids: Sequence[PersonId], now: datetime, ttl: timedelta) -> list[str]:

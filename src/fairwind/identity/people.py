@@ -24,6 +24,14 @@ class Person(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A person who may act for a shop."""
+
+    person_id: PersonId
+    name: str
+    granted_at: datetime
+
+
 class SignUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a new person gives."""
 
@@ -70,6 +78,13 @@ class LoginTaken(Refused):
     """Someone has this login already."""
 
     code = "login_taken"
+    status = 409
+
+
+class LastMember(Refused):
+    """The shop would be left to nobody."""
+
+    code = "last_member"
     status = 409
 
 

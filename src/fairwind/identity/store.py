@@ -99,6 +99,29 @@ async def insert_membership(tx: Transaction, shop_id: ShopId, person_id: PersonI
     )
 
 
+async def members_locked(tx: Transaction, shop_id: ShopId) -> set[PersonId]:
+    rows = await tx.rows(
+        "SELECT person_id FROM identity.membership WHERE shop_id = %s ORDER BY person_id FOR UPDATE", (shop_id,)
+    )
+    return {row.person_id for row in rows}
+
+
+async def members_after(tx: Transaction, shop_id: ShopId, after: PersonId, limit: int) -> list[Row]:
+    """person_id, name and granted_at of the shop's members, by person_id from after on."""
+    return await tx.rows(
+        """
+        SELECT membership.person_id, person.name, membership.granted_at
+        FROM identity.membership JOIN identity.person ON person.id = membership.person_id
+        WHERE shop_id = %s AND person_id > %s ORDER BY person_id LIMIT %s
+        """,
+        (shop_id, after, limit),
+    )
+
+
+async def delete_membership(tx: Transaction, shop_id: ShopId, person_id: PersonId) -> None:
+    await tx.execute("DELETE FROM identity.membership WHERE shop_id = %s AND person_id = %s", (shop_id, person_id))
+
+
 async def insert_sessions(
     tx: Transaction, token_hashes: Sequence[bytes], person_ids: Sequence[PersonId], now: datetime, ttl: timedelta
 ) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from fairwind.kernel import Platform, Wiring
 
-CONTEXTS = ("identity",)
+CONTEXTS = ("identity", "ledger", "catalog", "inventory", "payments", "content", "orders")
 
 PACKAGES = ("fairwind.kernel", *(f"fairwind.{name}" for name in CONTEXTS))
 """The packages with tables, for `kernel.schema.upgrade`."""
@@ -16,6 +16,9 @@ def wire_all(platform: Platform) -> dict[str, Wiring]:
     """Each context's wiring, by its name; what one provides is there for those above it."""
     wirings = {}
     for name in CONTEXTS:
-        wirings[name] = import_module(f"fairwind.{name}").wire(platform)
+        wire = getattr(import_module(f"fairwind.{name}"), "wire", None)
+        if wire is None:
+            continue
+        wirings[name] = wire(platform)
         platform.provided.update(wirings[name].provides)
     return wirings

@@ -30,10 +30,9 @@ CREATE TABLE catalog.shop (
 CREATE TABLE catalog.opening (
     id        uuid PRIMARY KEY,
     person_id bigint NOT NULL,
-    shop_id   bigint NOT NULL,
     name      text NOT NULL,
     channel   text NOT NULL,
-    opened_on date NOT NULL
+    shop_id   bigint NOT NULL
 );
 
 -- What a shop offers. price_fen is the lowest price among its SKUs on the shelf, NULL when there is none: kept here so

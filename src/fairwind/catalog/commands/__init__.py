@@ -1,0 +1,1 @@
+"""What changes the catalog: batches in, one outcome per item; load, decide, save."""

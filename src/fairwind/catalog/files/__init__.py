@@ -1,0 +1,1 @@
+"""Catalogue files: their bytes, their formats, and how their lines meet what a shop has. Pure."""

@@ -31,7 +31,8 @@ from fairwind.payments import (
 )
 from fairwind.payments.refund import RefundTold
 
-NOW = datetime(2020, 7, 1, 20, tzinfo=UTC)
+NOW = datetime(2120, 7, 1, 20, tzinfo=UTC)
+"""Far ahead, so that nothing here is due for a server that runs on the same database."""
 _shops = count(700_000)
 
 
@@ -210,21 +211,13 @@ async def test_a_refund_is_sent_again_after_a_kill_and_its_success_is_told_once(
     [second] = await claim(NOW + timedelta(seconds=2))
     assert (first.attempts, second.attempts, second.state) == (1, 2, "pending")
 
-    words = [
-        RefundTold(request.id, 1, "failed"),
-        RefundTold(request.id, 2, "succeeded"),
-        RefundTold(request.id, 1, "succeeded"),
-    ]
-    for word in words:
-        [refund] = await database.run(lambda tx, w=word: commands.record_refunds(tx, shop, [w], NOW))
-    assert refund.state == "succeeded"
     async with database.transaction() as tx:
-        rows = await tx.rows(
-            "SELECT payload FROM kernel.outbox WHERE shop_id = %s AND topic = 'payments.refunded'", (shop,)
-        )
-    assert [row.payload for row in rows] == [
-        {"refund_id": str(request.id), "order_id": str(request.order_id), "payment_id": str(one.id), "amount_fen": 10}
-    ]
+        for attempt, word in ((1, "failed"), (2, "succeeded"), (1, "succeeded")):
+            [refund] = await commands.record_refunds(tx, shop, [RefundTold(request.id, attempt, word)], NOW)
+        rows = await tx.rows("DELETE FROM kernel.outbox WHERE shop_id = %s RETURNING topic, payload", (shop,))
+    assert refund.state == "succeeded"
+    payload = {"refund_id": str(request.id), "order_id": str(request.order_id), "payment_id": str(one.id)}
+    assert [(row.topic, row.payload) for row in rows] == [("payments.refunded", payload | {"amount_fen": 10})]
 
 
 CORRUPTIONS = {

@@ -16,9 +16,6 @@ def wire_all(platform: Platform) -> dict[str, Wiring]:
     """Each context's wiring, by its name; what one provides is there for those above it."""
     wirings = {}
     for name in CONTEXTS:
-        wire = getattr(import_module(f"fairwind.{name}"), "wire", None)
-        if wire is None:
-            continue
-        wirings[name] = wire(platform)
+        wirings[name] = import_module(f"fairwind.{name}").wire(platform)
         platform.provided.update(wirings[name].provides)
     return wirings

@@ -27,7 +27,8 @@ class AccessLog:
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(_PAUSE_S, self.flush)
-        line = Line(datetime.now(UTC).isoformat(), request_id, client, method, path, status, round(took_s * 1000, 2))
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = Line(at, request_id, client, method, path, status, round(took_s * 1000, 2))
         self._lines.append(self._format(line))
 
     def flush(self) -> None:

@@ -21,7 +21,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from fairwind.identity import SESSION_COOKIE, Access
 from fairwind.kernel import Busy, Forbidden, Refused, SignInNeeded, Stopping, Unavailable
-from fairwind.kernel.pages import BIGINT_MAX, BadCursor
+from fairwind.kernel.pages import BIGINT_MAX, BadCursor, Page
 from fairwind.web.binding import ANSWER, INPUTS, STATUS
 from fairwind.web.door import SAFE_METHODS, CrossOrigin
 from fairwind.web.inputs import Gone, Inputs, InvalidBody, InvalidQuery, WrongContentType
@@ -53,6 +53,8 @@ _PROBLEM = {
         "retry_after_s": {"type": "integer", "minimum": 0},
     },
 }
+_PAGE = {"type": "object", "title": "Page", "required": ["items", "next_cursor"]}
+_NEXT_CURSOR = {"type": ["string", "null"], "description": "null on the last page"}
 _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 
 
@@ -139,9 +141,8 @@ class Operation:
     @property
     def types(self) -> list[Any]:
         """What the components must describe."""
-        return [
-            each for each in (self.inputs.path, self.inputs.query, self.inputs.body, self.answer) if each is not None
-        ]
+        answer = get_args(self.answer)[0] if get_origin(self.answer) is Page else self.answer
+        return [each for each in (self.inputs.path, self.inputs.query, self.inputs.body, answer) if each is not None]
 
     def shown(self, schemas: _Schemas) -> dict[str, Any]:
         summary, _, more = inspect.cleandoc(self.handler.fn.__doc__ or "").partition("\n\n")
@@ -272,6 +273,9 @@ class _Schemas:
         self.components = {name: schema for name, schema in sorted(components.items()) if name not in cut}
 
     def of(self, annotation: Any) -> dict[str, Any]:
+        if get_origin(annotation) is Page:  # msgspec mixes up pages of two types with one name
+            items = {"type": "array", "items": self.of(get_args(annotation)[0])}
+            return _PAGE | {"properties": {"items": items, "next_cursor": _NEXT_CURSOR}}
         schema: dict[str, Any] = self._of[id(annotation)]
         return schema
 

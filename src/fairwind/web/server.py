@@ -45,6 +45,7 @@ async def serve(
             http="httptools",
             ws="none",
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_s,

@@ -1,0 +1,106 @@
+"""The fairwind command: a table of what there is. Each entry is imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+import fairwind
+
+app = App(
+    name="fairwind",
+    help="Fairwind 乘风: live commerce with a creator alliance.",
+    help_epilogue="Settings come from FAIRWIND_… variables and the TOML file that FAIRWIND_CONFIG names: "
+    "see `fairwind config show`.",
+    version=fairwind.__version__,
+    result_action="return_int_as_exit_code_else_zero",
+)
+database = App(name="db", help="Look after the database.")
+account = App(name="account", help="Look after accounts.")
+config = App(name="config", help="Look at the settings.")
+
+app.command(
+    "fairwind.web.terminal:serve",
+    name="serve",
+    help="""Start the platform and serve until Ctrl-C.
+
+Without FAIRWIND_DATABASE_URL it starts a PostgreSQL of its own in the data folder. The database is made or upgraded
+where that is needed.
+
+Example: `fairwind serve --port 8080`
+""",
+)
+app.command(database)
+database.command(
+    "fairwind.web.terminal:upgrade",
+    name="upgrade",
+    help="""Bring the database's tables up to date. `fairwind serve` does it as well.
+
+Example: `fairwind db upgrade --data /srv/fairwind`
+""",
+)
+database.command(
+    "fairwind.web.terminal:status",
+    name="status",
+    help="""Say where the database is and whether its tables fit this version; exits with 1 when they do not.
+
+Example: `fairwind db status`
+""",
+)
+app.command(account)
+account.command(
+    "fairwind.web.terminal:create_account",
+    name="create",
+    help="""Make an account, for example the first operator's. The password is asked for twice.
+
+Example: `fairwind account create lin@example.com --role operator`
+""",
+)
+app.command(config)
+config.command(
+    "fairwind.web.terminal:show_config",
+    name="show",
+    help="""Show every setting, its value and where it came from; passwords stay hidden.
+
+Example: `FAIRWIND_CONFIG=fairwind.toml fairwind config show`
+""",
+)
+app.command(
+    "fairwind.web.terminal:version",
+    name="version",
+    help="""Say which version this is.
+
+Example: `fairwind version`
+""",
+)
+
+
+def main() -> NoReturn:
+    """Run a command. Exits with 0 when it went well, 1 when not, 2 when it was called wrongly."""
+    try:
+        status = app(exit_on_error=False)
+    except CycloptsError:  # it has been printed
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("FAIRWIND_LOG_LEVEL") == "debug":
+            raise
+        sys.exit(f"fairwind: {_sentence(error)}")
+    sys.exit(status)
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell of error: its own words when they are meant for people."""
+    from fairwind.kernel import DatabaseError, Refused, SettingsError
+    from fairwind.kernel.postgres import DataFolderError
+    from fairwind.web.server import AddressInUse
+
+    if isinstance(error, Refused):
+        return error.detail
+    if isinstance(error, DatabaseError | SettingsError | DataFolderError | AddressInUse):
+        return str(error)
+    return f"this should not have happened: {error!r}; FAIRWIND_LOG_LEVEL=debug shows where"

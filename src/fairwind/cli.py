@@ -21,6 +21,7 @@ app = App(
 database = App(name="db", help="Look after the database.")
 account = App(name="account", help="Look after accounts.")
 config = App(name="config", help="Look at the settings.")
+bench = App(name="bench", help="Measure on this machine.")
 
 app.command(
     "fairwind.web.terminal:serve",
@@ -66,6 +67,17 @@ config.command(
     help="""Show every setting, its value and where it came from; passwords stay hidden.
 
 Example: `FAIRWIND_CONFIG=fairwind.toml fairwind config show`
+""",
+)
+app.command(bench)
+bench.command(
+    "fairwind.bench.main:orders",
+    name="orders",
+    help="""Measure how many orders a second this machine takes, one by one, in batches, bare, and through HTTP.
+
+It starts a database of its own beside the data folder, with every durability setting on, and removes it.
+
+Example: `fairwind bench orders --stage paid --json`
 """,
 )
 app.command(

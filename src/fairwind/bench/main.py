@@ -8,14 +8,15 @@ import os
 import platform
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import uvloop
+from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.table import Table
 
-from fairwind.bench import stage
+from fairwind.bench import stage as stages
 from fairwind.bench.load import Load, Request, measure
 from fairwind.bench.orders import NAIVE_CONNECTIONS, SHOP, SKUS, Bench, Rates
 from fairwind.identity import NewPerson, Role, create_people, open_sessions
@@ -37,22 +38,42 @@ class Goal(msgspec.Struct, frozen=True):
     met: bool | None
 
 
-def run(*, stage: Stage, rounds: int, orders: int, seconds: float, as_json: bool) -> int:
-    """Measure and print; 0 when every goal was met, else 1."""
-    report: Callable[[str], None] = (lambda _: None) if as_json else (lambda line: _errors.print(f"[dim]{line}"))
-    figures = uvloop.run(_measure(stage, rounds, orders, seconds, report))
+def orders(
+    *,
+    stage: Stage = "placed",
+    rounds: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 5,
+    count: Annotated[int, Parameter(validator=validators.Number(gte=2000, lte=1_000_000))] = 20_000,
+    seconds: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=600))] = 10.0,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Measure and print.
+
+    Parameters
+    ----------
+    stage
+        What to measure: placing orders, or the callbacks of their payments.
+    rounds
+        Rounds; each measures every way once.
+    count
+        Orders per way and round; one by one takes a twentieth of them.
+    seconds
+        Seconds of load through HTTP.
+    as_json
+        Print one JSON object instead of a table.
+    """
+    figures = uvloop.run(_measure(stage, rounds, count, seconds, lambda line: _errors.print(f"[dim]{line}")))
     if as_json:
-        print(json.dumps(figures))  # noqa: T201
+        print(json.dumps({name: round(figure, 2) for name, figure in figures.items()}))  # noqa: T201
         return 0
     goals = _placed_goals(figures) if stage == "placed" else _paid_goals(figures)
     Console().print(_table(goals, rounds))
-    return 0 if all(goal.met is not False for goal in goals) else 1
+    return 0
 
 
 async def _measure(
     which: Stage, rounds: int, orders: int, seconds: float, report: Callable[[str], None]
 ) -> dict[str, float]:
-    with stage.database(report) as url:
+    with stages.database(report) as url:
         async with Database(url, connections_max=max(NAIVE_CONNECTIONS) + 4) as database:
             bench = Bench(database, url)
             try:
@@ -126,7 +147,7 @@ async def _http(url: str, cookies: list[str], seconds: float) -> dict[str, float
         "address": {"name": "王小明", "phone": "13800000000", "region": "110105", "detail": "建国路 1 号"},
     }
     request = Request("POST", f"/shops/{SHOP}/orders", json.dumps(body, ensure_ascii=False))
-    with stage.server(url) as server:
+    with stages.server(url) as server:
         watch = asyncio.create_task(server.watch_memory())
         measured = await measure(
             Load(url=server.url, requests=[request], cookies=cookies, connections=_CONNECTIONS, seconds=seconds)

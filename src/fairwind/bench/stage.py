@@ -65,7 +65,7 @@ def server(database_url: str) -> Iterator[Server]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAIRWIND_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "fairwind", "serve"],
+        [sys.executable, "-c", "from fairwind.cli import main; main()", "serve"],
         env=inherited | given,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -71,6 +71,16 @@ async def open_shop(database: Database, *stock: int, price_fen: int = 9900) -> S
             " %(now)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
             values,
         )
+        await tx.execute(
+            "INSERT INTO catalog.wording (shop_id, product_id, text, grams)"
+            " SELECT %(shop_id)s, id, '伞', '{伞}' FROM unnest(%(ids)s::bigint[]) AS id",
+            values,
+        )
+        await tx.execute(
+            "INSERT INTO catalog.price_change (shop_id, sku_id, revision, price_fen, list_price_fen, changed_at)"
+            " SELECT %(shop_id)s, id, 1, %(price_fen)s, %(price_fen)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
+            values,
+        )
         await add_stock(tx, ShopId(shop_id), list(zip(map(SkuId, sku_ids), stock, strict=True)), NOW)
         return Shop(ShopId(shop_id), tuple(map(SkuId, sku_ids)))
 

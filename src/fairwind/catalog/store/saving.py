@@ -17,6 +17,7 @@ async def save(tx: Transaction, assortment: Assortment) -> None:
     new_skus = [assortment.skus[sku_id] for sku_id in sorted(assortment.new_skus)]
     changed_skus = [assortment.skus[sku_id] for sku_id in sorted(assortment.changed_skus)]
     touched = {sku.product_id for sku in (*new_skus, *changed_skus)} | assortment.cleared
+    touched -= assortment.new_products  # whose lowest price goes in with them
     queries = [
         *(_products_added(assortment, new_products) if new_products else ()),
         *(_products_changed(assortment.shop_id, changed_products) if changed_products else ()),

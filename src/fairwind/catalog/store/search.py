@@ -11,12 +11,14 @@ from fairwind.catalog.search import Found, Search, Sort
 from fairwind.catalog.store.products import PRODUCT
 from fairwind.kernel import ProductId, ShopId, Transaction, text_array
 
+# Whether it is in stock is an aggregate because EXISTS would be answered for all products at once, by hashing every SKU.
 _FOUND: LiteralString = """
 SELECT product.shop_id, product.id, product.code, product.title, product.brief, product.brand, product.unit,
        product.category_id, product.on_shelf, product.price_fen, product.sold, product.created_at, product.updated_at,
        shop.name AS shop_name,
-       EXISTS (SELECT FROM catalog.sku WHERE sku.shop_id = product.shop_id AND sku.product_id = product.id
-               AND sku.on_shelf AND sku.in_stock) AS in_stock
+       coalesce((SELECT bool_or(sku.in_stock) FROM catalog.sku
+                 WHERE sku.shop_id = product.shop_id AND sku.product_id = product.id AND sku.on_shelf),
+                false) AS in_stock
 FROM catalog.product
 JOIN catalog.shop ON shop.shop_id = product.shop_id
 WHERE product.on_shelf AND product.price_fen IS NOT NULL AND shop.state = 'open'

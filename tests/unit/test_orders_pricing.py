@@ -122,7 +122,7 @@ class TestPrice:
             (2, 1, 2, 1980),
         ]
         assert (priced.goods_fen, priced.freight_fen, priced.total_fen) == (2130, 600, 2730)
-        assert list(priced.quantities.items()) == [(1, 2), (2, 3)]
+        assert list(priced.goods.quantities.items()) == [(1, 2), (2, 3)]
 
     def test_a_sku_on_two_lines_is_looked_for_once(self) -> None:
         offers = {SkuId(1): offer()}

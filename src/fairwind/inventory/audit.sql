@@ -15,3 +15,8 @@ WHERE coalesce(stock.held_quantity, 0) <> coalesce(kept.quantity, 0);
 -- check: no stock is oversold
 SELECT shop_id, sku_id, adjusted_quantity, sold_quantity, held_quantity
 FROM inventory.stock WHERE adjusted_quantity - sold_quantity - held_quantity < 0 OR held_quantity < 0 OR sold_quantity < 0;
+
+-- check: what searches show as in stock is available
+SELECT sku.shop_id, sku.id AS sku_id, in_stock, adjusted_quantity - sold_quantity - held_quantity AS available
+FROM catalog.sku LEFT JOIN inventory.stock ON stock.shop_id = sku.shop_id AND stock.sku_id = sku.id
+WHERE in_stock <> coalesce(adjusted_quantity - sold_quantity - held_quantity > 0, false);

@@ -104,6 +104,9 @@ class Shelf:
     sold: dict[SkuId, int] = field(default_factory=lambda: defaultdict(int))
     bought_more: dict[tuple[SkuId, PersonId], int] = field(default_factory=lambda: defaultdict(int))
 
+    def __post_init__(self) -> None:
+        self._limited = frozenset(sku_id for sku_id, row in self.stock.items() if row.buyer_limit is not None)
+
     def available(self, sku_id: SkuId) -> int:
         return self.stock[sku_id].available - self.held[sku_id] - self.sold[sku_id]
 
@@ -132,7 +135,7 @@ class Shelf:
 
     def limited(self, wanted: Collection[SkuId]) -> frozenset[SkuId]:
         """Which of wanted have a limit per buyer, so that what an order takes of them is counted."""
-        return frozenset(sku_id for sku_id in wanted if self.stock[sku_id].buyer_limit is not None)
+        return self._limited.intersection(wanted)
 
     def hold(self, goods: Goods) -> None:
         """Keep goods for an unpaid order; `refusal` was None."""

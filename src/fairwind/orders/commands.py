@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from fairwind.catalog import availability_marked, offers
 from fairwind.inventory import Hold, Shelf, bought, holds_added, holds_removed, shelf_saved, stock_locked
 from fairwind.kernel import (
-    Fen,
     IdReused,
     NotFound,
     OrderId,
@@ -34,7 +33,7 @@ from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, transfers_
 from fairwind.orders import events, store
 from fairwind.orders.order import Order, Placing, content_hash
 from fairwind.orders.payment import Arrival, Stray, arrive, goods_of
-from fairwind.orders.pricing import price
+from fairwind.orders.pricing import price, priced_order
 from fairwind.orders.refund import RefundOpen, is_open
 from fairwind.orders.states import TRANSITIONS, Action, State, WrongState, after
 from fairwind.payments import Notice, Part, RefundRequest, record, request_refunds
@@ -111,10 +110,8 @@ async def place(
         store.freight_rule(shop_id),
         store.order_hashes(shop_id, ids),
     )
-    limited = [sku_id for sku_id, row in stock.items() if row.buyer_limit is not None]
-    pairs = {(sku_id, item.buyer_id) for sku_id in limited for item in items}
     shelf = Shelf(stock)
-    if pairs:
+    if pairs := {(sku_id, item.buyer_id) for sku_id in shelf.limited(sku_ids) for item in items}:
         shelf.bought = await tx.ask(bought(shop_id, pairs))
     placed = await store.orders_by_id(tx, shop_id, hashes) if hashes else {}
 
@@ -134,24 +131,9 @@ async def place(
         if isinstance(priced, Refused):
             outcomes.append(priced)
             continue
-        order = Order(
-            shop_id=shop_id,
-            id=draft.id,
-            buyer_id=item.buyer_id,
-            state=State.PLACED,
-            lines=priced.lines,
-            goods_fen=priced.goods_fen,
-            freight_fen=priced.freight_fen,
-            total_fen=priced.total_fen,
-            refunded_fen=Fen(0),
-            refunded_freight_fen=Fen(0),
-            address=draft.address,
-            note=draft.note,
-            placed_at=now,
-            expires_at=expires_at,
-        )
-        shelf.hold(goods_of(order))
-        holds += [Hold(order.id, sku_id, quantity, expires_at) for sku_id, quantity in priced.quantities.items()]
+        order = priced_order(shop_id, item, priced, now, expires_at)
+        shelf.hold(priced.goods)
+        holds += [Hold(order.id, sku_id, quantity, expires_at) for sku_id, quantity in priced.goods.quantities.items()]
         placed[order.id] = order
         hashes[order.id] = digest
         fresh.append(order)

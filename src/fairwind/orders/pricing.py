@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -10,9 +11,10 @@ from msgspec import Meta
 
 from fairwind.catalog import Offer
 from fairwind.content import Placement
-from fairwind.inventory import Shelf
-from fairwind.kernel import FEN_MAX, Fen, Invalid, NotFound, Refused, SkuId
-from fairwind.orders.order import Line, LineDraft, Placing, summed
+from fairwind.inventory import Goods, Shelf
+from fairwind.kernel import FEN_MAX, Fen, Invalid, NotFound, Refused, ShopId, SkuId
+from fairwind.orders.order import Line, LineDraft, Order, Placing, summed
+from fairwind.orders.states import State
 
 RegionPrefix = Annotated[str, Meta(pattern=r"^[1-9][0-9]{1,5}$")]
 
@@ -68,7 +70,7 @@ class Priced(msgspec.Struct, frozen=True):
     """An order's lines and amounts."""
 
     lines: tuple[Line, ...]
-    quantities: dict[SkuId, int]
+    goods: Goods
     goods_fen: Fen
     freight_fen: Fen
     total_fen: Fen
@@ -100,7 +102,7 @@ def price(placing: Placing, offers: Mapping[SkuId, Offer], rule: FreightRule, sh
     limited = shelf.limited(quantities)
     if limited:
         lines = [msgspec.structs.replace(line, limited=line.sku_id in limited) for line in lines]
-    return Priced(tuple(lines), quantities, goods_fen, freight_fen, total_fen)
+    return Priced(tuple(lines), Goods(quantities, placing.buyer_id, limited), goods_fen, freight_fen, total_fen)
 
 
 def _line(line_no: int, draft: LineDraft, placement: Placement | None, offers: Mapping[SkuId, Offer]) -> Line | Refused:
@@ -123,4 +125,24 @@ def _line(line_no: int, draft: LineDraft, placement: Placement | None, offers: M
         goods_fen=Fen(offer.price_fen * draft.quantity),
         live_session_id=None if placement is None else placement.session_id,
         creator_id=None if placement is None else placement.creator_id,
+    )
+
+
+def priced_order(shop_id: ShopId, placing: Placing, priced: Priced, now: datetime, expires_at: datetime) -> Order:
+    """The order as it is placed now."""
+    return Order(
+        shop_id=shop_id,
+        id=placing.draft.id,
+        buyer_id=placing.buyer_id,
+        state=State.PLACED,
+        lines=priced.lines,
+        goods_fen=priced.goods_fen,
+        freight_fen=priced.freight_fen,
+        total_fen=priced.total_fen,
+        refunded_fen=Fen(0),
+        refunded_freight_fen=Fen(0),
+        address=placing.draft.address,
+        note=placing.draft.note,
+        placed_at=now,
+        expires_at=expires_at,
     )

@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-versio
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" $(LOCK)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve bench test format lint types lock clean
+.PHONY: help setup demo serve bench test format lint types docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: $(READY) ## Check the code and the import rules
 
 types: $(READY) ## Check the types
 	@$(BIN)/mypy
+
+docs: $(READY) ## Make the parts of the documents that are made from the code
+	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## Pin again what pyproject.toml asks for, with hashes
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt

@@ -144,7 +144,7 @@ def _allowed(kind: Any, metas: Iterable[Meta], chinese: bool) -> str:
 def metrics() -> str:
     found = {value for module in modules() for value in vars(module).values() if isinstance(value, MetricWrapperBase)}
     rows = sorted(
-        (_shown(metric), metric._type, ", ".join(metric._labelnames), metric._documentation) for metric in found
+        (_shown(metric), str(metric._type), ", ".join(metric._labelnames), metric._documentation) for metric in found
     )
     return _table(["metric", "type", "labels", "what it is"], rows)
 

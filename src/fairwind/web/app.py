@@ -64,4 +64,4 @@ def _document(by_context: Mapping[str, Sequence[BaseRouteHandler]]) -> dict[str,
         for name, handlers in by_context.items()
     }
     about = {name: inspect.getdoc(sys.modules.get(f"fairwind.{name}", health)) or "" for name in by_context}
-    return document(http, about, fairwind.__version__)
+    return document(http, {name: text.partition("\n")[0] for name, text in about.items()}, fairwind.__version__)

@@ -61,7 +61,7 @@ _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 def document(
     handlers: Mapping[str, Sequence[HTTPRouteHandler]], about: Mapping[str, str], version: str
 ) -> dict[str, Any]:
-    """handlers: bound, by their context. about: what each context is, in Markdown."""
+    """handlers: bound, by their context. about: what each context is, in a sentence."""
     operations = [
         Operation(context, handler)
         for context, those in handlers.items()
@@ -87,7 +87,7 @@ def document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": context, "description": about[context]} for context in handlers],
+        "tags": [{"name": context, "description": about[context]} for context, those in handlers.items() if those],
         "paths": paths,
         "components": {
             "schemas": {**schemas.components, "Problem": _PROBLEM},

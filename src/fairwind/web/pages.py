@@ -78,8 +78,12 @@ async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
 
 
 def _page(name: str) -> Response[str]:
-    text = (_OWN / name).read_text(encoding="utf-8").replace("VERSION", fairwind.__version__)
-    return Response(text, media_type="text/html", headers={"Content-Security-Policy": _CSP})
+    return Response(_text(name), media_type="text/html", headers={"Content-Security-Policy": _CSP})
+
+
+@cache
+def _text(name: str) -> str:
+    return (_OWN / name).read_text(encoding="utf-8").replace("VERSION", fairwind.__version__)
 
 
 @cache

@@ -35,6 +35,11 @@ _RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueV
 _TRIES = 5
 _GONE = ("08", "53", "57P", "58")
 """SQLSTATEs that speak of the connection or the server, not of the statement."""
+_RECONNECT_S = 2
+"""After each vain attempt to connect the pool waits twice as long. Given up early, the next request begins anew, so that
+a server that is back is found soon."""
+_LINE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
+"""Unless the url says otherwise, a server that vanished without a word is noticed in seconds, not in hours."""
 _stream_numbers = count()
 
 
@@ -124,11 +129,12 @@ class Database:
         self._shown = shown(url)
         self._wait_max_s = wait_max_s
         self._pool = AsyncConnectionPool(
-            url,
+            make_conninfo("", **(_LINE | conninfo_to_dict(url))),
             open=False,
             min_size=min(4, connections_max),
             max_size=connections_max,
             timeout=wait_max_s,
+            reconnect_timeout=_RECONNECT_S,
             kwargs={"row_factory": namedtuple_row, "autocommit": False, "prepare_threshold": 2},
             configure=_configure,
         )
@@ -167,7 +173,7 @@ class Database:
                 await connection.commit()
                 metrics.COMMIT_S.observe(perf_counter() - started)
         except PoolTimeout as error:
-            raise Unavailable("the database is busy; try again in a moment") from error
+            raise Unavailable("the database is busy or away; try again in a moment") from error
         except psycopg.OperationalError as error:
             if error.sqlstate is None or error.sqlstate.startswith(_GONE):
                 raise Unavailable("the database did not answer; ask again with the same id") from error
@@ -208,5 +214,5 @@ def shown(url: str) -> str:
         raise DatabaseError(
             "FAIRWIND_DATABASE_URL is not an address such as postgresql://user:password@host:5432/database"
         ) from None
-    where = {name: str(value) for name, value in parts.items() if name in ("host", "hostaddr", "port", "dbname")}
-    return make_conninfo(**where) or "the default address"
+    where = {name: value for name, value in parts.items() if name in ("host", "hostaddr", "port", "dbname")}
+    return make_conninfo("", **where) or "the default address"

@@ -7,7 +7,7 @@ periodic work, and answers its HTTP handlers and what they are to be given by na
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -81,9 +81,11 @@ class Platform:
     async def stop(self) -> None:
         """Take nothing new, finish what waits at the gates, then stop the periodic work."""
         await asyncio.gather(*(gate.close() for gate in self._gates))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running: Collection[asyncio.Task[None]] = self._tasks
+        while running:  # Python 3.11 may lose a cancellation that meets the end of a wait
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=1)
 
 
 async def _repeat(name: str, pause_s: float, work: Callable[[], Awaitable[object]]) -> None:

@@ -132,7 +132,7 @@ async def story(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[S
         JOIN orders.line ON line.shop_id = sold.shop_id AND line.order_id = sold.id AND line_no = 1
         JOIN (SELECT shop_id, order_id, count(*) AS transfers FROM ledger.transfer GROUP BY shop_id, order_id) AS steps
             ON steps.shop_id = sold.shop_id AND steps.order_id = sold.id
-        ORDER BY (refunded_fen BETWEEN 1 AND total_fen - 1) DESC, (received_at IS NOT NULL) DESC, transfers DESC,
+        ORDER BY (sold.refunded_fen BETWEEN 1 AND total_fen - 1) DESC, (received_at IS NOT NULL) DESC, transfers DESC,
                  freight_fen > 0 DESC, total_fen DESC, sold.id
         LIMIT 1
         """,
@@ -164,6 +164,27 @@ async def story(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[S
         moments=[(name, at) for name, at in moments if at is not None],
         steps=[Step(*row) for row in steps],
     )
+
+
+async def sessions_held(tx: Transaction) -> int:
+    """How many live sessions there have been."""
+    row = await tx.row("SELECT count(*) AS held FROM content.live_session")
+    assert row is not None
+    return int(row.held)
+
+
+async def refunds_under_way(tx: Transaction, shop_ids: Sequence[ShopId]) -> int:
+    """How many refunds the provider has yet to confirm."""
+    row = await tx.row(
+        """
+        SELECT (SELECT count(*) FROM orders.refund WHERE shop_id = ANY (%(shop_ids)s::bigint[]) AND state = 'refunding')
+             + (SELECT count(*) FROM orders.stray_payment
+                WHERE shop_id = ANY (%(shop_ids)s::bigint[]) AND refunded_at IS NULL) AS under_way
+        """,
+        {"shop_ids": int_array(shop_ids)},
+    )
+    assert row is not None
+    return int(row.under_way)
 
 
 async def offered(tx: Transaction, shop_ids: Sequence[ShopId]) -> list[Candidate]:

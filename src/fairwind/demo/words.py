@@ -67,6 +67,14 @@ _ZH: Mapping[str, str] = {
     "refund_paid": "退款到账",
     "completed": "完成",
     "What it moved in all; the sum is {sum}": "合计变动，总和为 {sum}",
+    "Audit": "审计",
+    "Every one of these must hold": "以下各条必须成立",
+    "rows": "行数",
+    "who": "身份",
+    "The password of all of them: {password}": "以上账号的密码：{password}",
+    "The payment provider: {url}": "支付机构：{url}",
+    "Fairwind serves {url} (Ctrl-C stops it); its API: {url}/docs": "Fairwind 正在 {url} 提供服务（Ctrl-C 停止）；"
+    "接口文档：{url}/docs",
     "No order of this session was paid.": "本场没有支付成功的订单。",
 }
 

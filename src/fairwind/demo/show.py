@@ -1,0 +1,99 @@
+"""What the demo tells whoever watches: pictures on a terminal, plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from fairwind.demo.view import Frame, line, picture
+from fairwind.demo.words import Language, tongue
+from fairwind.kernel.audit import Check, Findings
+
+_COLUMNS_MAX = 80
+_LINE_EVERY_S = 2.0
+
+
+class Show:
+    """Tells how the demo goes, in one language. save_as: where the last picture of the sale is kept, as SVG."""
+
+    def __init__(self, language: Language, save_as: Path | None = None) -> None:
+        self.words = tongue(language)
+        self._save_as = save_as
+        console = Console(highlight=False)
+        self._console = Console(highlight=False, width=_COLUMNS_MAX) if console.width > _COLUMNS_MAX else console
+
+    def say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, soft_wrap=True)
+
+    def print(self, thing: RenderableType) -> None:
+        self._console.print(thing)
+
+    @contextmanager
+    def sale(self) -> Iterator[Callable[[Frame], None]]:
+        """Takes the frames of a sale, as they come."""
+        if not self._console.is_terminal:
+            yield self._lines()
+            return
+        with Live(console=self._console, auto_refresh=False) as live:
+            yield lambda frame: live.update(picture(frame, self.words), refresh=True)
+
+    def _lines(self) -> Callable[[Frame], None]:
+        told_s = -_LINE_EVERY_S
+
+        def tell(frame: Frame) -> None:
+            nonlocal told_s
+            if frame.over or frame.elapsed_s - told_s >= _LINE_EVERY_S:
+                told_s = frame.elapsed_s
+                self.say(line(frame, self.words))
+
+        return tell
+
+    def save(self, frame: Frame) -> None:
+        """Keep the picture of frame, when that was asked for."""
+        if self._save_as is not None:
+            console = Console(record=True, width=_COLUMNS_MAX, file=StringIO(), force_terminal=True)
+            console.print(picture(frame, self.words))
+            console.save_svg(str(self._save_as), title="make demo")
+
+    @contextmanager
+    def audit(self) -> Iterator[Callable[[Check, int, int], None]]:
+        """Takes the progress of an audit."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(self.words("Audit"), total=None)
+            yield lambda _, done, total: progress.update(task, completed=done, total=total)
+
+    def findings(self, findings: Findings) -> None:
+        """What the audit found."""
+        table = Table(box=None, padding=(0, 1), pad_edge=False, expand=True)
+        table.add_column(self.words("Every one of these must hold"), header_style="bold", ratio=1)
+        table.add_column(self.words("rows"), header_style="bold", justify="right")
+        table.add_column("", justify="right")
+        for finding in findings.findings:
+            result = f"[bold red]{finding.offending:,} ✗[/]" if finding.offending else "[green]✓[/]"
+            table.add_row(f"{finding.context}: {finding.invariant}", f"{finding.examined:,}", result)
+        self.print(Panel(table, title=f" {self.words('Audit')} ", box=box.ROUNDED, padding=(0, 2)))
+        for finding in findings.findings:
+            for row in finding.rows:
+                self.say(f"✗ {finding.invariant}: {row}")
+
+    def doors(self, url: str, provider: str, accounts: Mapping[str, str], password: str) -> None:
+        """Where to go now, and as whom."""
+        table = Table(box=None, padding=(0, 1), pad_edge=False)
+        table.add_column(self.words("account"), header_style="bold")
+        table.add_column(self.words("who"), header_style="bold")
+        for login, who in accounts.items():
+            table.add_row(login, who)
+        self.print(table)
+        self.say(self.words("The password of all of them: {password}").format(password=password))
+        self.say(self.words("The payment provider: {url}").format(url=provider))
+        self.say(self.words("Fairwind serves {url} (Ctrl-C stops it); its API: {url}/docs").format(url=url))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -19,7 +20,8 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from fairwind.kernel import Database, Platform, Refused, Settings, ShiftedClock, SystemClock, secret, uuid7
+from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, open_sessions
+from fairwind.kernel import Database, Platform, Refused, Settings, ShiftedClock, SystemClock, accepted, secret, uuid7
 from fairwind.kernel.schema import upgrade
 from fairwind.payments import (
     Draft,
@@ -42,6 +44,14 @@ from fairwind.web.server import listen, serve
 
 SHOP = 7
 BUYER = 70
+
+
+class Person(httpx.AsyncClient):
+    """Somebody's browser."""
+
+    def __init__(self, person_id: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.person_id = person_id
 
 
 class Till:
@@ -70,10 +80,19 @@ class Till:
         heard = [o for o in self.heard if isinstance(o, Recorded) and o.payment.id in ids]
         return [(recorded.payment.state, recorded.newly) for recorded in heard]
 
-    async def payment(self, amount_fen: int = 12_800, ttl_s: int = 900):
+    async def someone(self, role: Role) -> Person:
+        """A new person who has this role, signed in."""
+        now = self.clock.now()
+        async with self.platform.database.transaction() as tx:
+            draft = NewPerson(uuid4().hex[:20], "Somebody", "no password", frozenset({role}))
+            [person] = await create_people(tx, [draft], now)
+            [token] = await open_sessions(tx, [accepted(person).id], now, timedelta(hours=1))
+        return Person(accepted(person).id, base_url=self.http.base_url, cookies={SESSION_COOKIE: token}, timeout=20)
+
+    async def payment(self, amount_fen: int = 12_800, ttl_s: int = 900, buyer_id: int = BUYER):
         """A new payment; its page is open."""
         now = self.clock.now()
-        draft = Draft(uuid7(now), BUYER, (Part(SHOP, uuid7(now), amount_fen),), now + timedelta(seconds=ttl_s))
+        draft = Draft(uuid7(now), buyer_id, (Part(SHOP, uuid7(now), amount_fen),), now + timedelta(seconds=ttl_s))
         [payment] = await self.platform.database.run(lambda tx: create(tx, SHOP, [draft], now))
         return replace(payment, pay_url=await self.payments.open_page(SHOP, payment.id))
 
@@ -432,10 +451,59 @@ async def test_a_provider_that_cannot_start_says_what_to_do(till: Till, tmp_path
         await (await sandbox_of(till.platform.database, settings, tmp_path / "other")).start()
 
 
-async def test_a_buyer_sees_only_their_own_payment(till: Till):
-    payment = await till.payment()
+async def test_the_providers_key_can_be_seen_from_nowhere_and_it_ends_with_its_parent(till: Till, tmp_path: Path):
+    process = Path(f"/proc/{till.sandbox.pid}")
+    for name in ("cmdline", "environ"):
+        assert till.key.hex().encode() not in (process / name).read_bytes()
 
-    nobody = await till.http.get(f"/payments/{SHOP}/{payment.id}")
-    listed = await till.http.get("/payments/refunds/failed")
+    command = (sys.executable, "-m", "fairwind.payments.sandbox", "--data", str(tmp_path), "--stop-with-parent")
+    child = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    child.stdin.write(till.key.hex().encode() + b"\n")
+    assert b"port" in await child.stdout.readline()
+    child.stdin.close()  # as the system does for a parent that is killed
 
-    assert (nobody.status_code, listed.status_code) == (401, 401)
+    assert await asyncio.wait_for(child.wait(), 10) == 0
+
+
+async def test_a_payment_is_shown_to_its_buyer_and_to_operators_only(till: Till):
+    buyer, stranger, operator = [await till.someone(role) for role in (Role.BUYER, Role.BUYER, Role.OPERATOR)]
+    payment = await till.payment(buyer_id=buyer.person_id)
+    path = f"/payments/{SHOP}/{payment.id}"
+
+    answers = [await who.get(path) for who in (till.http, stranger, buyer, operator)]
+
+    assert [answer.status_code for answer in answers] == [401, 404, 200, 200]
+    assert answers[2].json()["pay_url"] == payment.pay_url
+    assert (await buyer.get(f"/payments/{SHOP + 1}/{payment.id}")).status_code == 404
+
+
+async def test_an_operator_sends_failed_refunds_again_and_settles_discrepancies(till: Till):
+    buyer, operator = await till.someone(Role.BUYER), await till.someone(Role.OPERATOR)
+    payment = await till.paid()
+    await till.switch(refund_failure_ppm=1_000_000)
+    request = await till.refund(payment, 500)
+    await eventually(lambda: till.refund_is(request, "failed"))
+    await till.call_back(payment, amount_fen=1)
+
+    for path in ("/payments/refunds/failed", "/payments/discrepancies"):
+        assert (await till.http.get(path)).status_code == 401
+        assert (await buyer.get(path)).status_code == 403
+    [failed] = (await operator.get("/payments/refunds/failed")).json()["items"]
+    assert (failed["id"], failed["reason"]) == (str(request.id), "the buyer's bank refused it")
+    await till.switch()
+    retry = f"/payments/refunds/{SHOP}/{request.id}/retry"
+    assert (await buyer.put(retry)).status_code == 403
+    assert (await operator.put(retry)).json()["state"] == "pending"
+    await eventually(lambda: till.refund_is(request, "succeeded"))
+    assert (await operator.put(retry)).json()["state"] == "succeeded"
+    assert (await operator.put(f"/payments/refunds/{SHOP + 1}/{request.id}/retry")).status_code == 404
+
+    found = (await operator.get("/payments/discrepancies", params={"limit": 100})).json()["items"]
+    [kept] = [one for one in found if one["payment_id"] == str(payment.id)]
+    assert (kept["code"], kept["amount_fen"]) == ("amount_mismatch", 1)
+    settled = await operator.put(f"/payments/discrepancies/{SHOP}/{kept['id']}/settlement", json={"note": "sent back"})
+    assert (settled.json()["note"], settled.json()["settled_by"]) == ("sent back", operator.person_id)
+    left = (await operator.get("/payments/discrepancies", params={"limit": 100})).json()["items"]
+    assert kept["id"] not in {one["id"] for one in left}

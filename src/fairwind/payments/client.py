@@ -29,7 +29,7 @@ from fairwind.payments.signature import CALLBACK, flaw, signed
 NAME = "sandbox"
 
 _TIMEOUT_S = 5
-_CONNECTIONS_MAX = 32
+_CONNECTIONS_MAX = 16
 _SHOP_MAX = 2**63 - 1
 
 T = TypeVar("T")

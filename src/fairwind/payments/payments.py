@@ -44,13 +44,16 @@ class Payments:
 
         Raises NotFound, PaymentFinished, ProviderDown or ProviderRefused.
         """
-        payment = await self.payment(shop_id, payment_id)
+        return await self.page_of(await self.payment(shop_id, payment_id))
+
+    async def page_of(self, payment: Payment) -> str:
+        """The same for a payment that was just loaded or made."""
         if payment.state != "created":
-            raise PaymentFinished(f"payment {payment_id} is {payment.state}: there is nothing left to pay")
+            raise PaymentFinished(f"payment {payment.id} is {payment.state}: there is nothing left to pay")
         if payment.pay_url is not None:
             return payment.pay_url
         url = await self.providers[payment.provider].create(payment, self._platform.clock.now())
-        await self._keep_page(shop_id, (payment_id, url))
+        await self._keep_page(payment.shop_id, (payment.id, url))
         return url
 
     async def take_callback(self, provider: str, headers: Mapping[str, str], body: bytes) -> Misfit | None:

@@ -13,7 +13,7 @@ from fairwind.payments.routes import HANDLERS
 from fairwind.payments.sandbox.process import SandboxProcess
 
 _ROUND_PAUSE_S = 1.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def wire(platform: Platform) -> Wiring:
@@ -43,7 +43,7 @@ async def sandbox_process(database: Database, settings: Settings, data: Path) ->
         data,
         host=settings.host,
         port=settings.sandbox_port,
-        public_host=urlsplit(settings.public_url).hostname or _reached(settings.host),
+        public_host=_reached(urlsplit(settings.public_url).hostname or settings.host),
         log_level=settings.log_level,
         log_format=settings.log_format,
     )
@@ -58,5 +58,6 @@ def _public_url(settings: Settings) -> str:
 
 
 def _reached(host: str) -> str:
-    """Where a server that listens on host is reached from this machine."""
-    return _ANYWHERE.get(host, host)
+    """Where a server that listens on host is reached from this machine, as a URL has it."""
+    host = _ANYWHERE.get(host, host)
+    return f"[{host}]" if ":" in host else host

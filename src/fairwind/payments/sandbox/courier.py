@@ -15,7 +15,7 @@ from fairwind.payments.signature import CALLBACK, signed
 
 log = structlog.get_logger(__name__)
 
-_IN_FLIGHT_MAX = 32
+_IN_FLIGHT_MAX = 16
 _TIMEOUT_S = 10
 _SWEEP_S = 1.0
 _EXPIRED_MAX = 500

@@ -21,8 +21,8 @@ _PAUSE_MAX_S = 10.0
 class SandboxProcess:
     """One sandbox provider. key: what it shares with Fairwind; data: the folder of its book; port: 0 takes a free one.
 
-    public_host: how browsers reach its pages when it is not at host. The child gets the key through a pipe, and ends
-    when that pipe does: it never outlives us, not even a kill -9.
+    public_host: where browsers reach its pages, as a URL has it; empty: host. The child gets the key through a pipe,
+    and ends when that pipe does: it never outlives us, not even a kill -9.
     """
 
     def __init__(

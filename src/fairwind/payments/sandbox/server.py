@@ -182,7 +182,7 @@ def _fail(_: Call, error: HTTPException) -> Response[Failure]:
     )
 
 
-def _hardened(response: Response[Any]) -> Response[Any]:
+async def _hardened(response: Response[Any]) -> Response[Any]:
     response.headers.update(_HEADERS)
     return response
 

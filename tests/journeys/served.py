@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,12 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+from msgspec.structs import replace
 
-from fairwind.identity import NewPerson, Role, create_people, hash_password, open_sessions
-from fairwind.kernel import Database, Platform, Settings, ShiftedClock, accepted
-from fairwind.web import build
-from fairwind.web.server import listen, serve
+from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, hash_password, open_sessions
+from fairwind.kernel import PersonId, Platform, Settings, ShiftedClock, accepted
+from fairwind.web.installation import address, serving
+from fairwind.web.server import listen
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Server:
     """A running server; `url` is where. Its clock can be moved ahead."""
 
     def __init__(self, database_url: str, **settings: Any) -> None:
-        self.settings = Settings(host="127.0.0.1", port=0, database_url=database_url, **settings)
+        self.settings = Settings(host="127.0.0.1", port=0, sandbox_port=0, database_url=database_url, **settings)
         self.clock = ShiftedClock()
         self.url = ""
         self.platform: Platform
@@ -56,29 +58,36 @@ class Server:
         """A new person with roles, signed in. Through the database: quicker than hashing, and operators may be made."""
         login = f"{'-'.join(roles) or 'nobody'}-{uuid4().hex[:12]}"
         draft = NewPerson(login, f"No. {next(_numbers)}", _HASH, frozenset(map(Role, roles)))
-        person_id, token = self.run(self._made(draft))
+        return self.signed_in(self.run(self._made(draft)))
+
+    def signed_in(self, person_id: int) -> Client:
+        """A new session of a person."""
         client = self.client()
-        client.cookies.set("fairwind_session", token, domain="127.0.0.1", path="/")
+        token = self.run(self._session(PersonId(person_id)))
+        client.cookies.set(SESSION_COOKIE, token, domain="127.0.0.1", path="/")
         client.person = client.get("/people/me").raise_for_status().json()
-        assert client.person["id"] == person_id
         return client
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work on the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
-    async def _made(self, draft: NewPerson) -> tuple[int, str]:
+    async def _made(self, draft: NewPerson) -> int:
         async with self.platform.database.transaction() as tx:
-            now, ttl = self.clock.now(), timedelta(seconds=self.settings.session_ttl_s)
-            [person] = await create_people(tx, [draft], now)
-            [token] = await open_sessions(tx, [accepted(person).id], now, ttl)
-            return accepted(person).id, token
+            [person] = await create_people(tx, [draft], self.clock.now())
+            return accepted(person).id
+
+    async def _session(self, person_id: PersonId) -> str:
+        async with self.platform.database.transaction() as tx:
+            ttl = timedelta(seconds=self.settings.session_ttl_s)
+            [token] = await open_sessions(tx, [person_id], self.clock.now(), ttl)
+            return token
 
     @contextmanager
     def running(self) -> Iterator[Server]:
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
-        self._ready.wait(30)
+        self._ready.wait(60)
         if self._failure is not None:
             raise self._failure
         try:
@@ -98,8 +107,9 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        listener = listen(self.settings)
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with Database(self.settings.database_url) as database:
-            self.platform = Platform(database, self.clock, self.settings)
-            await serve(build(self.platform), listener, self.settings, self._stop, self._ready.set)
+        with tempfile.TemporaryDirectory(prefix="fairwind-test-") as data, listen(self.settings) as listener:
+            settings = replace(self.settings, data=data)
+            async with serving(settings, settings.database_url, listener, self.clock) as self.platform:
+                self.url = address(self.platform.settings)
+                self._ready.set()
+                await self._stop.wait()

@@ -19,7 +19,8 @@ from fairwind.kernel import Refused
 BLOCK_BYTES = 1 << 16
 RECORD_MAX_CHARS = 1 << 17
 """What the csv module takes in one cell; here for a record as a whole."""
-_MENDS_MAX = 1000
+_TOO_LONG = f"is longer than {RECORD_MAX_CHARS} characters"
+_LOOK_AHEAD_MAX_CHARS = 1 << 24
 _UNREADABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
@@ -50,7 +51,7 @@ class RecordReader:
         self._rest = ""
         self._lines: list[str] = []
         self._line = 1
-        self._mends = 0
+        self._looked_ahead = 0
 
     def feed(self, data: bytes) -> Iterator[Record | RefusedLine]:
         """The records that data completes."""
@@ -80,15 +81,16 @@ class RecordReader:
                 self._drop(taken)
                 if not final and "unexpected end" in str(error) and sum(map(len, self._lines)) <= RECORD_MAX_CHARS:
                     return
-                yield RefusedLine(self._line, _reason(error))
-                # After so many mends this is no catalogue: what the quote swallowed is given up with it.
-                self._mends += 1
-                self._drop(1 if self._mends <= _MENDS_MAX else reader.line_num - taken)
+                yield RefusedLine(self._line, _reason(error, self._lines[0]))
+                looked_at = reader.line_num - taken
+                self._looked_ahead += sum(map(len, self._lines[1:looked_at]))
+                # Past that much this is no catalogue: what a quote swallows is given up with it.
+                self._drop(1 if self._looked_ahead <= _LOOK_AHEAD_MAX_CHARS else looked_at)
 
     def _record(self, line: int, cells: list[str], lines: list[str]) -> Record | RefusedLine:
         text = "".join(lines)
         if len(text) > RECORD_MAX_CHARS:
-            return RefusedLine(line, f"is longer than {RECORD_MAX_CHARS} characters")
+            return RefusedLine(line, _TOO_LONG)
         if _UNREADABLE.search(text):
             return RefusedLine(line, f"holds a NUL or bytes that are not {self.encoding.upper()}")
         return Record(line, cells)
@@ -128,12 +130,12 @@ def _encoding(block: bytes) -> str:
     return "utf-8" if strange * 4 <= beyond else "gb18030"
 
 
-def _reason(error: csv.Error) -> str:
-    reason = str(error)
-    if "unexpected end" in reason:
-        return "opens a quote that is never closed"
-    if "expected after" in reason:
+def _reason(error: csv.Error, line: str) -> str:
+    """Why the record that begins with line is refused."""
+    if len(line) > RECORD_MAX_CHARS:
+        return _TOO_LONG
+    if "expected after" in str(error):
         return "has text after the quote that closes a cell; a quote inside a quoted cell is written twice"
-    if "field larger" in reason:
-        return f"is longer than {RECORD_MAX_CHARS} characters"
-    return f"is not CSV: {reason}"
+    if "unexpected end" in str(error) or "field larger" in str(error):
+        return "opens a quote that is never closed"
+    return f"is not CSV: {error}"

@@ -11,7 +11,7 @@ from fairwind.catalog.search import Found, Search, Sort
 from fairwind.catalog.store.products import PRODUCT
 from fairwind.kernel import ProductId, ShopId, Transaction, text_array
 
-# Whether it is in stock is an aggregate because EXISTS would be answered for all products at once, by hashing every SKU.
+# in_stock is an aggregate: an EXISTS would be answered for all products at once, by hashing every SKU there is.
 _FOUND: LiteralString = """
 SELECT product.shop_id, product.id, product.code, product.title, product.brief, product.brand, product.unit,
        product.category_id, product.on_shelf, product.price_fen, product.sold, product.created_at, product.updated_at,

@@ -220,7 +220,7 @@ async def test_the_buyer_pays_on_the_providers_page_and_comes_back(till: Till):
     payment = await till.payment(amount_fen=128_800)
 
     page = await till.http.get(payment.pay_url, headers={"accept-language": "zh-CN"})
-    assert "沙盒环境 · 不会产生真实扣款" in page.text
+    assert "沙箱环境 · 不会产生真实扣款" in page.text
     assert "1,288" in page.text
     assert str(payment.parts[0].order_id)[-12:] in page.text
     assert await till.payments.open_page(SHOP, payment.id) == payment.pay_url

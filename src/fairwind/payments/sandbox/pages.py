@@ -19,7 +19,7 @@ Language = Literal["zh", "en"]
 
 CARD_DECLINED = "declined"
 CARDS: Mapping[str, Mapping[Language, tuple[str, str]]] = {
-    "debit": {"zh": ("沙盒银行 储蓄卡", "尾号 6228"), "en": ("Sandbox Bank debit card", "ending in 6228")},
+    "debit": {"zh": ("沙箱银行 储蓄卡", "尾号 6228"), "en": ("Sandbox Bank debit card", "ending in 6228")},
     "credit": {"zh": ("星海银行 信用卡", "尾号 4242"), "en": ("Star Sea Bank credit card", "ending in 4242")},
     CARD_DECLINED: {
         "zh": ("空空银行 储蓄卡", "尾号 0002 · 总是余额不足"),
@@ -33,8 +33,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "html_lang": "zh-CN",
         "other": "en",
         "other_name": "English",
-        "provider": "沙盒收银台",
-        "mark": "沙盒环境 · 不会产生真实扣款",
+        "provider": "沙箱收银台",
+        "mark": "沙箱环境 · 不会产生真实扣款",
         "to": "付款给 乘风 Fairwind",
         "order": "订单",
         "more": "等 {} 笔订单",
@@ -53,7 +53,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "succeeded": "付款成功",
         "succeeded_more": "商家会收到支付结果通知。",
         "foot": "这是模拟的支付服务，卡片均为虚构。请勿在此输入真实银行卡信息。",
-        "panel": "沙盒开关",
+        "panel": "沙箱开关",
         "panel_more": "让支付服务出错，看商家如何应对。立即生效，只影响之后的付款与退款。",
         "duplicates": "重复通知",
         "duplicates_more": "每条通知额外再发几次",

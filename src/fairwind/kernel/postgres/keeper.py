@@ -54,7 +54,8 @@ class Keeper:
                 self._life.signal(sign)
             self._thread.join(wait_s)
             if not self._thread.is_alive():
-                return
+                break
+        self._end_remains()
 
     def _keep(self) -> None:
         try:
@@ -89,7 +90,7 @@ class Keeper:
 
     def _launch(self) -> Life:
         with told(self._folder.path):
-            end_server(self._folder.cluster)
+            self._end_remains()
             self._clear_sockets()
             with self._guard:
                 if self._stopping.is_set():
@@ -97,6 +98,12 @@ class Keeper:
                 self._life = Life(self._program, self._account, self._folder.cluster, self._folder.log)
             self._life.wait_until_ready(self._report)
             return self._life
+
+    def _end_remains(self) -> None:
+        """End what outlived the server's main process: a backend that computes does not notice its end."""
+        end_server(self._folder.cluster)
+        if self._life:
+            self._life.hear_out()
 
     def _clear_sockets(self) -> None:
         """Remove what a killed server left: its pid, perhaps a stranger's by now, would keep the next one out.

@@ -57,13 +57,17 @@ class Life:
                 told_slow = True
                 report("PostgreSQL is still starting: after a crash it first replays what was committed")
             time.sleep(_POLL_S)
-        self._reader.join(_LAST_WORDS_S)
+        self.hear_out()
         raise trouble(f"PostgreSQL did not start ({self._how_ended()}). Its log is {self._log.path}.", self._log.tail)
 
     def wait(self) -> str:
         """Wait for the end; answers how it came, in words."""
         self._process.wait()
         return self._how_ended()
+
+    def hear_out(self) -> None:
+        """Wait until the log has the last line of a server whose processes have ended."""
+        self._reader.join(_LAST_WORDS_S)
 
     def signal(self, sign: signal.Signals) -> None:
         self._process.send_signal(sign)

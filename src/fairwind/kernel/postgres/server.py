@@ -69,12 +69,13 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """End the server, cleanly unless that takes too long, and give the folder free. Nothing happens twice."""
-        if self._keeper:
-            self._keeper.stop()
-            end_server(self._folder.cluster)
-        if self._lock:
-            self._lock.close()
-        self._keeper = self._lock = None
+        try:
+            if self._keeper:
+                self._keeper.stop()
+        finally:
+            if self._lock:
+                self._lock.close()
+            self._keeper = self._lock = None
 
     def _begin(self) -> None:
         account = server_account(self._folder.cluster, self._report)

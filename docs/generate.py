@@ -6,6 +6,7 @@ A document marks the place of such a part: `<!-- made from the code: NAME -->` â
 from __future__ import annotations
 
 import ast
+import html
 import inspect
 import json
 import pkgutil
@@ -21,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Meta
 from prometheus_client.metrics import MetricWrapperBase
+from rich.cells import cell_len
 
 import fairwind
 from fairwind.bench import main as bench
@@ -36,6 +38,8 @@ BENCHMARK = ROOT / "docs" / "benchmark.json"
 """What `fairwind bench orders --json` printed, with and without `--stage paid`, and `machine` in words."""
 
 _PART = re.compile(r"(<!-- made from the code: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_COLUMN_PX = 12.2
+"""The width of a column in rich's pictures."""
 _TABLE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE (\w+)\.(\w+)", re.MULTILINE)
 
 
@@ -269,10 +273,27 @@ def _first_sentence(thing: Any) -> str:
     return re.split(r"(?<=\.) (?=[A-Z])", text)[0]
 
 
+def pictures() -> list[Path]:
+    """What `fairwind demo --picture docs/NAME.svg` saved."""
+    return sorted((ROOT / "docs").glob("*.svg"))
+
+
+def cleaned(svg: str) -> str:
+    """A picture as rich writes it, without fonts from elsewhere, and with Chinese characters as wide as they are."""
+    svg = re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, monospace")
+    return re.sub(r'textLength="[\d.]+"([^>]*>)([^<]*)', _measured, svg)
+
+
+def _measured(text: re.Match[str]) -> str:
+    return f'textLength="{cell_len(html.unescape(text[2])) * _COLUMN_PX:g}"{text[1]}{text[2]}'
+
+
 def main() -> None:
-    for path in documents():
+    made = [(path, renewed) for path in documents()] + [(path, cleaned) for path in pictures()]
+    for path, make in made:
         text = path.read_text(encoding="utf-8")
-        if (new := renewed(text)) != text:
+        if (new := make(text)) != text:
             path.write_text(new, encoding="utf-8")
             print(f"{path.relative_to(ROOT)} is up to date again")  # noqa: T201
 

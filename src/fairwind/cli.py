@@ -69,6 +69,16 @@ config.command(
 Example: `FAIRWIND_CONFIG=fairwind.toml fairwind config show`
 """,
 )
+app.command(
+    "fairwind.demo.main:demo",
+    name="demo",
+    help="""Hold a live sale with a crowd of simulated buyers, report on it and audit it, then keep serving.
+
+Everything happens on a data folder of the demo's own; a second run finds shops and people again and holds another sale.
+
+Example: `fairwind demo --quick --no-serve --lang zh`
+""",
+)
 app.command(bench)
 bench.command(
     "fairwind.bench.main:orders",

@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str:
-        """The refusal's code; for an answer that is none of ours, its status."""
+        """The refusal's code; of another server, the status."""
         try:
             return str(self.json()["code"])
         except (msgspec.DecodeError, KeyError, TypeError):

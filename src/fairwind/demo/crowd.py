@@ -34,6 +34,8 @@ SETTLE_S = 25.0
 _LOOK_EVERY_S = 0.4
 _ASK_EVERY_S = 1.2
 _NEWS_EVERY_S = 0.25
+_OVER = ("cancelled", "refunded", "completed")
+_PAYMENT_REQUIRED = 402
 _PATIENCE = 12
 """How often a buyer looks for news of an order before giving up."""
 
@@ -60,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """What the crowd has met so far. p99_ms: of placing an order, since the last news. failures: requests that got no
+    """What the crowd has met so far. p99_ms: of placing an order. failures: requests that got no
     answer. under_way: visits that have not come to their end.
     """
 
@@ -214,8 +216,9 @@ class Crowd:
         for _ in range(_PATIENCE):
             await asyncio.sleep(_ASK_EVERY_S * one.dice.uniform(0.7, 1.3))
             answer = await self._ask("GET", _path(order), session=one.session)
-            if answer.ok and answer.json()["state"] in states:
-                return True
+            state = answer.json()["state"] if answer.ok else ""
+            if state in states or state in _OVER:
+                return state in states
         return False
 
     async def _ask_back(
@@ -268,7 +271,7 @@ class Crowd:
             self._failures += 1
             return Answer(599, b"")
         if not answer.ok:
-            self._refusals[answer.code] += 1
+            self._refusals["card_declined" if answer.status == _PAYMENT_REQUIRED else answer.code] += 1
         return answer
 
     def _new_id(self) -> str:
@@ -280,7 +283,7 @@ class Crowd:
             self._say()
 
     def _say(self, *, over: bool = False) -> None:
-        placed_ms, self._placed_ms = sorted(self._placed_ms), []
+        placed_ms = sorted(self._placed_ms)
         p99_ms = placed_ms[(len(placed_ms) - 1) * 99 // 100] if placed_ms else 0.0
         news = News(self._requests, dict(self._refusals), self._failures, p99_ms, len(self._visits), over)
         sys.stdout.buffer.write(msgspec.json.encode(news) + b"\n")

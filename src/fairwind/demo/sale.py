@@ -116,7 +116,7 @@ async def _choose(database: Database, stage: Stage, dice: Random) -> list[Drop]:
     chosen = dice.sample(dear, DEAR_DROPS) + dice.sample(rest, DROPS - DEAR_DROPS)
     dice.shuffle(chosen)
     wanted = len(stage.buyers) * crowd.INTEREST
-    return [Drop(goods, round(wanted * dice.uniform(0.15, 0.5))) for goods in chosen]
+    return [Drop(goods, round(wanted * dice.uniform(0.25, 0.65))) for goods in chosen]
 
 
 async def _stock_up(url: str, shops: Sequence[Shop], drop: Drop, clock: Clock) -> None:

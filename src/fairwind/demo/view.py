@@ -18,7 +18,7 @@ from fairwind.kernel import format_yuan
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _BAR = 18
-_SPARKS = 44
+_SPARKS = 32
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def _pace(frame: Frame, say: Say) -> RenderableType:
     last = per_second[seconds - 1] if seconds else 0  # the running second is not over yet
     return Text.assemble(
         (f"{say('orders a second')}  ", "bold"),
-        (sparkline(per_second[-_SPARKS:]), "cyan"),
+        (sparkline(_fitted(per_second)), "cyan"),
         f"  {say('now')} ",
         (f"{last:,}", "bold"),
         f" · {say('peak')} ",
@@ -81,6 +81,12 @@ def sparkline(numbers: Sequence[int]) -> str:
     top = max(numbers, default=0) or 1
     steps = len(_BLOCKS) - 1
     return "".join(_BLOCKS[-(-number * steps // top)] for number in numbers)
+
+
+def _fitted(per_second: Sequence[int]) -> Sequence[int]:
+    """per_second in at most _SPARKS numbers: seconds stand together when there are more, and the busiest counts."""
+    step = -(-len(per_second) // _SPARKS) or 1
+    return [max(per_second[start : start + step]) for start in range(0, len(per_second), step)]
 
 
 def money(figures: Figures, say: Say) -> RenderableType:

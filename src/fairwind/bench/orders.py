@@ -30,8 +30,7 @@ from fairwind.kernel import (
     SystemClock,
     uuid7s,
 )
-from fairwind.orders import Address, LineDraft, OrderDraft, Placing
-from fairwind.orders.commands import deliver, place
+from fairwind.orders import Address, LineDraft, OrderDraft, Placing, deliver, place
 from fairwind.payments import Draft, Notice, Part, create
 
 T = TypeVar("T")

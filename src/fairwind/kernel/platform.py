@@ -51,6 +51,7 @@ class Platform:
         """What the contexts wired so far provide, for the contexts above them."""
         self._gates: list[Gate[Any, Any, Any]] = []
         self._jobs: list[tuple[str, float, Callable[[], Awaitable[object]]]] = []
+        self._endings: list[Callable[[], Awaitable[object]]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def gate(self, name: str, command: Command[I, O]) -> Gate[ShopId, I, O]:
@@ -73,6 +74,10 @@ class Platform:
         """Run work again and again, pause_s apart. A failure is logged and the next round tries again."""
         self._jobs.append((name, pause_s, work))
 
+    def at_stop(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Do work last of all, when nothing runs any more; for what a context holds open."""
+        self._endings.append(work)
+
     def start(self) -> None:
         """Start the relay and the periodic work."""
         self._tasks = [asyncio.create_task(self.relay.run(), name="relay")]
@@ -86,6 +91,8 @@ class Platform:
             for task in running:
                 task.cancel()
             _, running = await asyncio.wait(running, timeout=1)
+        for work in self._endings:
+            await work()
 
 
 async def _repeat(name: str, pause_s: float, work: Callable[[], Awaitable[object]]) -> None:

@@ -5,6 +5,7 @@ is held when placed, taken when paid, given back when cancelled; refunds never e
 pays its order or goes back in full at once; an order's transfers in its shop's book match it to the fen.
 """
 
+from fairwind.orders.commands import deliver, place
 from fairwind.orders.order import Address, LineDraft, Order, OrderDraft, Placing
 from fairwind.orders.orders import Orders
 from fairwind.orders.states import REFUND_TRANSITIONS, TRANSITIONS, State, diagram
@@ -20,6 +21,8 @@ __all__ = [
     "Orders",
     "Placing",
     "State",
+    "deliver",
     "diagram",
+    "place",
     "wire",
 ]

@@ -38,6 +38,9 @@ from fairwind.orders.refund import RefundOpen, is_open
 from fairwind.orders.states import TRANSITIONS, Action, State, WrongState, after
 from fairwind.payments import Notice, Part, RefundRequest, record, request_refunds
 
+_DECISION_AWAITED = timedelta(hours=1)
+"""An order with a refund that waits for a decision is looked at again so much later."""
+
 
 class ShipmentDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the goods travel."""
@@ -300,16 +303,21 @@ async def meet_deadlines(
     batch, refunds = await _load(tx, shop_id, rest)
     waiting = {refund.order_id for refund in refunds if is_open(refund)}
     done: list[OrderId] = []
+    later: list[tuple[OrderId, datetime]] = []
     for order in list(batch.orders.values()):
         if order.state == State.RECEIVED and order.received_at is not None:
-            if order.id in waiting or now < order.received_at + window:
-                continue  # a refund waits for a decision, or the buyer said so a moment ago
+            over_at = order.received_at + window
+            if now < over_at:  # the buyer said so a moment ago
+                later.append((order.id, over_at))
+                continue
+            if order.id in waiting:
+                later.append((order.id, now + _DECISION_AWAITED))
+                continue
             state = after(TRANSITIONS, order.state, Action.COMPLETE)
             assert isinstance(state, State)
             completed = batch.change(replace(order, state=state, closed_at=now))
             batch.events.append((events.COMPLETED, events.moved(completed)))
         done.append(order.id)
-    later = [(order_id, now + timedelta(hours=1)) for order_id in waiting]
     await tx.together(*batch.saved(now), *store.deadlines_removed(shop_id, done), *store.deadlines_set(shop_id, later))
     return [None] * len(order_ids)
 
@@ -340,9 +348,8 @@ async def load_with_stock(
         *more,
     )
     orders = store.assembled(rows, lines)
-    pairs = {(sku_id, order.buyer_id) for order in orders.values() for sku_id in order.limited}
     shelf = Shelf(stock)
-    if pairs:
+    if pairs := {(sku_id, order.buyer_id) for order in orders.values() for sku_id in shelf.limited(order.quantities)}:
         shelf.bought = await tx.ask(bought(shop_id, pairs))
     return Batch(shop_id, orders, shelf), rest
 

@@ -151,7 +151,7 @@ class Orders:
         payment = await self._creating(home, draft)
         if payment.state != "created":
             return payment
-        return msgspec.structs.replace(payment, pay_url=await self._payments.open_page(home, payment_id))
+        return msgspec.structs.replace(payment, pay_url=await self._payments.page_of(payment))
 
     async def cancel(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId) -> Order:
         return await self._cancelling(shop_id, Cancelling(order_id, buyer_id))

@@ -28,6 +28,7 @@ def wire(platform: Platform) -> Wiring:
     )
     payments = Payments(platform, {NAME: provider})
     reconciliation = Reconciliation(payments, platform.clock)
+    platform.at_stop(provider.close)
     platform.every(_ROUND_PAUSE_S, "ask_about_payments", reconciliation.ask_about_payments)
     platform.every(_ROUND_PAUSE_S, "move_refunds", reconciliation.move_refunds)
     return Wiring(handlers=HANDLERS, provides={"payments": payments})

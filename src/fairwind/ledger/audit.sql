@@ -15,3 +15,10 @@ FULL JOIN (
     GROUP BY shop_id, kind, party_id
 ) AS moved USING (shop_id, kind, party_id)
 WHERE account.balance_fen IS DISTINCT FROM coalesce(moved.sum_fen, 0);
+
+-- check: each transfer moves between the accounts that its reason names
+SELECT shop_id, id AS transfer_id, reason, debit_kind, credit_kind
+FROM ledger.transfer
+WHERE (reason, debit_kind, credit_kind) NOT IN (('paid', 'provider', 'escrow'),
+                                                ('refund_agreed', 'escrow', 'buyer_refund'),
+                                                ('refund_paid', 'buyer_refund', 'provider'));

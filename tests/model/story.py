@@ -1,0 +1,433 @@
+"""Stories of a trade, made up from a seed: two shops, few goods, three buyers, and everything that goes wrong.
+
+A story is a list of steps, each a rule and a seed of its own. What a step picks, it picks from what is there, so that
+any steps can be left out and the rest is still a story: that is how a failing one is cut short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from random import Random
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
+
+from plain import Asked, Freight, Key, Order, Plain, Sku, Wanted, Word
+from reality import Reality, expected, id_of
+
+T = TypeVar("T")
+
+BUYERS = (7, 8, 9)
+NOBODY = 99
+MERCHANT = 1
+NO_SKU = 1
+NO_ORDER, NO_REFUND, NO_PAYMENT = 999_999, 999_998, 999_997
+SHORTEN_S = 60
+
+
+class Step(NamedTuple):
+    rule: str
+    seed: int
+
+
+class Disagreement(AssertionError):  # noqa: N818  the word says it
+    """The platform and the model differ; the message is the shortest story in which they do."""
+
+
+_WEIGHTS: dict[str, int] = {}
+
+
+def likely(weight: int) -> Callable[[T], T]:
+    """Marks a rule: how often it is chosen."""
+
+    def mark(rule: T) -> T:
+        _WEIGHTS[rule.__name__] = weight  # type: ignore[attr-defined]
+        return rule
+
+    return mark
+
+
+def steps_of(seed: int, count: int) -> list[Step]:
+    random = Random(seed)
+    rules = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=count)
+    return [Step("open", random.getrandbits(32)), *(Step(rule, random.getrandbits(32)) for rule in rules)]
+
+
+def tell(real: Reality, seeds: Iterable[int], count: int) -> None:
+    """Play the story of each seed, count steps long; Disagreement when one ends so."""
+    for seed in seeds:
+        _tell(real, seed, count)
+
+
+def _tell(real: Reality, seed: int, count: int) -> None:
+    steps = steps_of(seed, count)
+    story = Story(real)
+    try:
+        story.play(steps)
+    except Exception as error:
+        shortest, why = shortened(real, steps[: story.played], error)
+        lines = "\n".join(f"  {step.rule}: {told}" for step, told in zip(shortest, why.told, strict=False))
+        raise Disagreement(f"seed {seed}, {len(shortest)} of {story.played} steps:\n{lines}\n{why.error!r}") from error
+
+
+class Failure(NamedTuple):
+    error: Exception
+    told: Sequence[str]
+
+
+def shortened(real: Reality, steps: list[Step], error: Exception) -> tuple[list[Step], Failure]:
+    """The fewest of steps found, within a minute, that still fail; the first one opens the shops."""
+    failure, until = Failure(error, []), monotonic() + SHORTEN_S
+    size = len(steps)
+    while size:
+        at = 1
+        while at < len(steps) and monotonic() < until:
+            fewer = steps[:at] + steps[at + size :]
+            failed = _fails(real, fewer)
+            if failed:
+                steps, failure = fewer[: len(failed.told)], failed
+            else:
+                at += size
+        size //= 2
+    return steps, _fails(real, steps) or failure
+
+
+def _fails(real: Reality, steps: Sequence[Step]) -> Failure | None:
+    story = Story(real)
+    try:
+        story.play(steps)
+    except Exception as error:
+        return Failure(error, story.told)
+    return None
+
+
+class Story:
+    """The shops, what the model says of them, and the rules by which a story goes on."""
+
+    def __init__(self, real: Reality) -> None:
+        self.real = real
+        self.played = 0
+        self.told: list[str] = []
+        self.numbers = 0
+
+    def play(self, steps: Sequence[Step]) -> None:
+        for rule, seed in steps:
+            self.played += 1
+            self.told.append("")
+            self.random = Random(seed)
+            getattr(self, rule)()
+
+    def open(self) -> None:
+        self.real.reset()
+        self.skus: dict[int, tuple[int, ...]] = {}
+        stocks: dict[Key, Sku] = {}
+        for count in (3, 2):
+            quantities = [self.random.randint(1, 40) for _ in range(count)]
+            shop, skus = self.real.open_shop(*quantities)
+            self.skus[shop] = skus
+            stocks |= {(shop, sku): Sku(9900, adjusted=left) for sku, left in zip(skus, quantities, strict=True)}
+        self.model = Plain(stocks)
+        self.compare()
+
+    # Comparing.
+
+    def agree(self, asked: Any, said: Any, foretold: Any) -> None:
+        """What was answered is what the model foretold, and so is all that is kept; a second passes."""
+        self.told[-1] = f"{asked} -> {said}"
+        assert said == foretold
+        self.compare()
+        self.real.clock.seconds += 1
+
+    def compare(self) -> None:
+        there, due = self.real.state(self.shops), expected(self.model)
+        surplus = {name: rows for name in due if (rows := there[name] - due[name])}
+        missing = {name: rows for name in due if (rows := due[name] - there[name])}
+        assert (surplus, missing) == ({}, {})
+        assert self.real.audit(self.shops) == []
+
+    # Picking.
+
+    @cached_property
+    def shops(self) -> list[int]:
+        return list(self.skus)
+
+    @property
+    def now(self) -> int:
+        return self.real.clock.seconds
+
+    def new(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def chance(self, one_in: int) -> bool:
+        return self.random.randrange(one_in) == 0
+
+    def some(self, make: Callable[[], T], most: int = 5) -> list[T]:
+        return [make() for _ in range(self.random.randint(1, most))]
+
+    def shop(self) -> int:
+        return self.random.choice(self.shops)
+
+    def sku(self, shop: int) -> int:
+        return NO_SKU if self.chance(40) else self.random.choice(self.skus[shop])
+
+    def order(self, shop: int, *states: str) -> int:
+        """An order of the shop: most often in one of states and one of the last, sometimes any, seldom none."""
+        there = {number: order.state for (at, number), order in self.model.orders.items() if at == shop}
+        fitting = [number for number, state in there.items() if state in states][-6:]
+        if self.chance(40) or not there:
+            return NO_ORDER
+        return self.random.choice(fitting if fitting and not self.chance(5) else list(there))
+
+    def buyer_of(self, shop: int, order: int) -> int:
+        found = self.model.orders.get((shop, order))
+        return NOBODY if found is None or self.chance(20) else found.wanted.buyer
+
+    def doubled(self, item: T) -> list[T]:
+        return [item, item] if self.chance(8) else [item]
+
+    # Shops and stock.
+
+    @likely(3)
+    def adjust(self) -> None:
+        shop, batch = self.shop(), []
+        before = [number for at, number in self.model.adjustments if at == shop]
+        for _ in range(self.random.randint(1, 4)):
+            quantity = self.random.choice([-9, -3, -1, 1, 2, 5, 12])
+            item = (self.new(), self.sku(shop), quantity, self.random.choice(["盘点", "补货"]))
+            if before and self.chance(4):
+                number = self.random.choice(before)
+                item = (number, *(self.model.adjustments[shop, number] if self.chance(2) else item[1:]))
+            batch += self.doubled(item)
+        self.agree(batch, self.real.adjust(shop, batch), [self.model.adjust(shop, *item) for item in batch])
+
+    @likely(3)
+    def change_terms(self) -> None:
+        """From the next order on a SKU has another price, limit or place off the shelf, and freight is another."""
+        shop = self.shop()
+        sku_id = self.random.choice(self.skus[shop])
+        sku = self.model.skus[shop, sku_id]
+        sku.price, sku.on_shelf = self.random.choice([1, 3, 100, 9900]), not self.chance(6)
+        self.real.offer(shop, sku_id, sku.price, on_shelf=sku.on_shelf)
+        if self.chance(2):
+            sku.limit = self.random.choice([None, 2, 3, 5])
+            self.real.limit(shop, sku_id, sku.limit)
+        regions = {prefix: self.random.randint(0, 90) for prefix in ("65", "6501", "540102", "11010") if self.chance(3)}
+        rule = Freight(self.random.randint(0, 50), self.random.choice([None, 0, 300, 20_000]), regions)
+        self.model.freight[shop] = rule
+        self.real.set_freight(shop, rule)
+        self.agree((shop, sku_id, sku, rule), None, None)
+
+    # Orders.
+
+    def wanted(self, shop: int) -> Wanted:
+        lines = tuple(
+            (self.sku(shop), self.random.choice([1, 1, 1, 2, 3])) for _ in range(self.random.choice([1, 1, 2, 3]))
+        )
+        region = self.random.choice(["110105", "650102", "650203", "540102"])
+        wanted = Wanted(self.new(), self.random.choice(BUYERS), lines, region)
+        if not self.chance(4):
+            return wanted
+        goods = sum(self.model.skus[shop, sku].price * n for sku, n in lines if (shop, sku) in self.model.skus)
+        total = goods + self.model.freight_of(shop, goods, region)
+        return replace(wanted, total=total + self.chance(3))
+
+    @likely(8)
+    def place(self) -> None:
+        shop, batch = self.shop(), []
+        for _ in range(self.random.randint(1, 6)):
+            wanted = self.wanted(shop)
+            before = self.model.orders.get((shop, self.order(shop)))
+            if before is not None and self.chance(4):
+                wanted = before.wanted if self.chance(2) else replace(wanted, id=before.wanted.id)
+            batch += self.doubled(wanted)
+        self.agree(batch, self.real.place(shop, batch), [self.model.place(shop, each, self.now) for each in batch])
+
+    @likely(12)
+    def buy(self) -> None:
+        """The short way to paid orders, so that stories get far."""
+        shop = self.shop()
+        batch = self.some(lambda: self.wanted(shop), 3)
+        said = self.real.place(shop, batch)
+        assert said == [self.model.place(shop, each, self.now) for each in batch]
+        placed = [each.id for each, state in zip(batch, said, strict=True) if state == "placed"]
+        words = [self.payment(shop, ((shop, number, self.model.orders[shop, number].total),)) for number in placed]
+        foretold = self.model.deliver(shop, words, self.now)
+        self.agree((batch, words), self.real.deliver(shop, words) if words else [], foretold)
+
+    def payment(self, home: int, parts: tuple[tuple[int, int, int], ...]) -> Word:
+        """A new payment, and the word of its success that is yet to come."""
+        number = self.new()
+        assert self.real.create_payment(home, number, parts) == self.model.create_payment(home, number, parts)
+        return Word(number, "succeeded", sum(amount for _, _, amount in parts), f"r{number}")
+
+    @likely(3)
+    def cancel(self) -> None:
+        self._by_buyers("placed", self.real.cancel, self.model.cancel)
+
+    @likely(6)
+    def receive(self) -> None:
+        self._by_buyers("shipped", self.real.receive, self.model.receive)
+
+    def _by_buyers(self, state: str, real: Callable[..., Any], model: Callable[..., Any]) -> None:
+        shop = self.shop()
+        orders = self.some(lambda: self.order(shop, state), 3)
+        batch = [item for order in orders for item in self.doubled((order, self.buyer_of(shop, order)))]
+        self.agree(batch, real(shop, batch), [model(shop, *item, self.now) for item in batch])
+
+    @likely(6)
+    def ship(self) -> None:
+        shop = self.shop()
+        how = [("顺丰速运", "SF1000"), ("中通快递", "ZT2000")]
+        batch = self.some(lambda: (self.order(shop, "paid", "paid", "shipped"), self.random.choice(how)))
+        self.agree(batch, self.real.ship(shop, batch), [self.model.ship(shop, *item, self.now) for item in batch])
+
+    # Payments.
+
+    @likely(6)
+    def create_payment(self) -> None:
+        """For an order, or one of each shop; its order may be over, and may have a payment already."""
+        shops = self.random.choice([self.shops, self.shops, self.shops[:1], self.shops[1:]])
+        keys = [(shop, self.order(shop, "placed", "placed", "cancelled")) for shop in shops]
+        parts = tuple((*key, self.model.orders[key].total) for key in keys if key in self.model.orders)
+        if not parts:
+            return
+        home, number = parts[0][0], self.new()
+        before = [number for at, number in self.model.payments if at == home]
+        if before and self.chance(8):
+            number = self.random.choice(before)
+            parts = self.model.payments[home, number].parts if self.chance(2) else parts
+        said = self.real.create_payment(home, number, parts)
+        self.agree((number, parts), said, self.model.create_payment(home, number, parts))
+
+    @likely(10)
+    def deliver(self) -> None:
+        home, batch = self.shop(), []
+        there = [number for at, number in self.model.payments if at == home]
+        waiting = [number for number in there if self.model.payments[home, number].state != "succeeded"]
+        for _ in range(self.random.randint(1, 4)):
+            numbers = waiting if waiting and not self.chance(4) else there
+            number = NO_PAYMENT if self.chance(30) or not there else self.random.choice(numbers)
+            payment = self.model.payments.get((home, number))
+            amount = (payment.amount if payment else 1) + self.chance(15)
+            outcome = "closed" if self.chance(5) else "succeeded"
+            word = Word(number, outcome, amount, "other" if self.chance(10) else f"r{number}")
+            batch += self.doubled(word)
+        self.agree(batch, self.real.deliver(home, batch), self.model.deliver(home, batch, self.now))
+
+    @likely(1)
+    def pay_again(self) -> None:
+        """Arrivals that are told again: the relay hands an event over at least once."""
+        arrived = [
+            (shop, (order, key, amount))
+            for key, payment in self.model.payments.items()
+            if payment.state == "succeeded"
+            for shop, order, amount in payment.parts
+            if self.model.orders[shop, order].payment == key or (shop, order, key) in self.model.strays
+        ]
+        for shop, arrival in self.random.sample(arrived, min(3, len(arrived))):
+            self.real.pay(shop, [arrival, arrival])
+        self.agree(arrived, None, None)
+
+    # After-sales.
+
+    @likely(12)
+    def ask(self) -> None:
+        shop, batch = self.shop(), []
+        before = [(refund.order, refund.asked) for (at, _), refund in self.model.refunds.items() if at == shop]
+        for _ in range(self.random.randint(1, 4)):
+            order = self.order(shop, "paid", "shipped", "received")
+            by_shop = self.chance(3)
+            person = MERCHANT if by_shop else self.buyer_of(shop, order)
+            kind = self.random.choice(["refund_only", "return"])
+            found = self.model.orders.get((shop, order))
+            whole = found is None or self.chance(4)
+            lines = None if found is None or whole else self.lines_back(found, kind)
+            freight = self.random.choice([0, 0, 1, found.freight if found else 0])
+            asked = Asked(self.new(), person, kind, lines, freight)
+            if before and self.chance(5):
+                old_order, old = self.random.choice(before)
+                order = order if self.chance(3) else old_order
+                asked = old if self.chance(2) else replace(asked, id=old.id)
+                by_shop = asked.person == MERCHANT
+            batch += self.doubled((order, asked, by_shop))
+        foretold = [self.model.ask(shop, order, asked, self.now, by_shop=by) for order, asked, by in batch]
+        self.agree(batch, self.real.ask(shop, batch), foretold)
+
+    def lines_back(self, order: Order, kind: str) -> tuple[tuple[int, int, int], ...]:
+        """Some lines: goods at their price, part of what is left or all of it, and now and then a fen too much."""
+        numbers = list(range(1, len(order.lines) + 1 + self.chance(25)))
+        picked = self.random.sample(numbers, self.random.randint(1, len(numbers))) + [1] * self.chance(30)
+        asked = []
+        for number in picked:
+            line = order.lines[min(number, len(order.lines)) - 1]
+            left, goods = line.worth - line.refunded, line.quantity - line.returned
+            quantity = self.random.randint(0, goods) if kind == "return" or self.chance(2) else 0
+            amounts = [
+                left,
+                left,
+                left // 2,
+                1,
+                line.price * quantity,
+                self.random.randint(0, left),
+                left + self.chance(5),
+            ]
+            asked.append((number, self.random.choice(amounts), quantity + self.chance(40)))
+        return tuple(asked)
+
+    @likely(8)
+    def decide(self) -> None:
+        shop, batch = self.shop(), []
+        there = [number for at, number in self.model.refunds if at == shop]
+        waiting = [number for number in there if self.model.refunds[shop, number].open]
+        for _ in range(self.random.randint(1, 4)):
+            numbers = waiting if waiting and not self.chance(4) else there
+            number = self.random.choice(numbers) if there and not self.chance(40) else NO_REFUND
+            action = self.random.choice(["agree", "agree", "agree", "take back", "take back", "decline", "withdraw"])
+            refund = self.model.refunds.get((shop, number))
+            buyer = self.buyer_of(shop, refund.order) if refund else NOBODY
+            batch += self.doubled((number, action, buyer if action == "withdraw" else None))
+        self.agree(batch, self.real.decide(shop, batch), [self.model.decide(shop, *item, self.now) for item in batch])
+
+    @likely(6)
+    def refund_words(self) -> None:
+        """What the provider says of money that goes back."""
+        shop = self.shop()
+        there = [origin for at, origin in self.model.money if at == shop]
+        if not there:
+            return
+        strays = self.real.stray_ids(self.shops)
+        origins = self.some(lambda: self.random.choice(there))
+        said = [self.random.choice(["processing", "succeeded", "succeeded", "failed", "retry"]) for _ in origins]
+        names = [strays[shop, *origin] if isinstance(origin, tuple) else id_of(origin) for origin in origins]
+        self.real.refund_words(shop, zip(names, said, strict=True))
+        for origin, word in zip(origins, said, strict=True):
+            self.model.refund_word(shop, origin, word)
+        self.agree((origins, said), None, None)
+
+    @likely(1)
+    def refunded_again(self) -> None:
+        """Money that went back is told of again, and twice at once."""
+        told = [(shop, origin) for (shop, origin), money in self.model.money.items() if money.state == "succeeded"]
+        strays = self.real.stray_ids(self.shops)
+        for shop, origin in self.random.sample(told, min(2, len(told))):
+            name = strays[shop, *origin] if isinstance(origin, tuple) else id_of(origin)
+            self.real.confirm(shop, name, self.model.order_of(shop, origin), self.model.money[shop, origin].amount)
+            self.model.confirm(shop, origin, self.now)
+        self.agree(told, None, None)
+
+    # What happens by itself.
+
+    @likely(8)
+    def relay(self) -> None:
+        self.agree(list(self.model.events), self.real.relay(), self.model.relay(self.now))
+
+    @likely(6)
+    def time_passes(self) -> None:
+        """What it brings is done at once, or only later."""
+        self.real.clock.seconds += self.random.choice([1, 60, 300, 898, 900, 3600, 86_400, 10 * 86_400, 15 * 86_400])
+        if self.chance(2):
+            self.agree("time out", self.real.time_out(), self.model.time_out(self.now))
+        if self.chance(2):
+            self.agree("meet deadlines", self.real.meet_deadlines(), self.model.meet_deadlines(self.now))

@@ -1,0 +1,52 @@
+"""Whatever happens, in whatever order and however often: the platform ends where the plain model ends, to the fen.
+
+FAIRWIND_TEST_STORIES asks for more stories than the usual few, FAIRWIND_TEST_SEED for others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from msgspec.structs import replace
+from reality import Reality
+from story import Disagreement, tell
+
+from fairwind.kernel import Fen
+from fairwind.kernel.schema import upgrade
+from fairwind.orders import Order, after_sales
+from fairwind.orders.refund import Refund
+
+CONTEXTS = ("kernel", "identity", "catalog", "ledger", "inventory", "payments", "content", "orders")
+STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "6"))
+SEED = int(os.environ.get("FAIRWIND_TEST_SEED", "0"))
+STEPS = 200
+
+
+@pytest.fixture
+def real(empty_database_url: str) -> Iterator[Reality]:
+    upgrade(empty_database_url, [f"fairwind.{name}" for name in CONTEXTS])
+    real = Reality(empty_database_url)
+    yield real
+    real.close()
+
+
+@pytest.mark.timeout(120 + 20 * STORIES)
+def test_the_platform_and_the_plain_model_agree_after_every_step(real: Reality) -> None:
+    tell(real, range(SEED, SEED + STORIES), STEPS)
+
+
+def test_a_platform_that_keeps_a_fen_is_found_out_by_a_short_story(
+    real: Reality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = after_sales.agreed
+
+    def keeps_a_fen(order: Order, refund: Refund, now: datetime) -> Order:
+        return honest(order, replace(refund, freight_fen=Fen(max(0, refund.freight_fen - 1))), now)
+
+    monkeypatch.setattr(after_sales, "agreed", keeps_a_fen)
+    with pytest.raises(Disagreement) as found:
+        tell(real, range(10), STEPS)
+    assert len(str(found.value).splitlines()) < 12

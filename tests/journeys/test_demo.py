@@ -143,3 +143,13 @@ def test_without_a_way_to_listen_it_says_so(data: Path) -> None:
         assert run.end() == 1
 
     assert "cannot listen on 192.0.2.1" in run.text
+
+
+def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "treasure").write_text("mine")
+
+    with demo(tmp_path) as run:
+        assert run.end() == 1
+
+    assert "not the demo's" in run.text
+    assert [path.name for path in tmp_path.iterdir()] == ["treasure"]

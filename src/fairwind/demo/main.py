@@ -19,7 +19,7 @@ from fairwind.demo.sale import Sale, hold
 from fairwind.demo.show import Show
 from fairwind.demo.stage import PASSWORD, Stage, accounts, set_up
 from fairwind.demo.words import Language
-from fairwind.kernel import Database, Platform, Settings, logs
+from fairwind.kernel import Database, Platform, Settings, SettingsError, logs
 from fairwind.kernel.audit import audit
 from fairwind.kernel.settings import load
 from fairwind.web import PACKAGES
@@ -84,9 +84,11 @@ def demo(
     settings = _settings(host, port, data)
     logs.set_up(settings.log_level, settings.log_format)
     show = Show(lang, picture)
-    show.say(f"The demo keeps its data in {data_folder(settings)}; it never touches other data.")
+    mark = _checked(data_folder(settings)) / "demo"
+    show.say(f"The demo keeps its data in {mark.parent}; it never touches other data.")
     crowd = Crowd(buyers or (400 if quick else 3000), seconds or (8.0 if quick else 24.0), seed)
     with listen(settings) as listener, database(settings, show.say) as url:
+        mark.touch()
         bring_up_to_date(url, show.say)
         return int(run(_demo(settings, url, listener, crowd, show, serve=serve)))
 
@@ -98,6 +100,13 @@ def _settings(host: str | None, port: int | None, data: str | None) -> Settings:
     own = str(data or folder.with_name(f"{folder.name}-demo"))
     log_level = "error" if settings.log_level == "error" else "warning"  # a line for each request would drown the view
     return replace(settings, data=own, database_url="", log_level=log_level, log_format="text")
+
+
+def _checked(folder: Path) -> Path:
+    """folder, which is new or was the demo's before; SettingsError for any other."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "demo").exists():
+        raise SettingsError(f"{folder} holds something that is not the demo's; name a new folder with --data")
+    return folder
 
 
 async def _demo(settings: Settings, url: str, listener: socket.socket, crowd: Crowd, show: Show, *, serve: bool) -> int:

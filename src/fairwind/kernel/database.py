@@ -36,8 +36,8 @@ _TRIES = 5
 _GONE = ("08", "53", "57P", "58")
 """SQLSTATEs that speak of the connection or the server, not of the statement."""
 _RECONNECT_S = 2
-"""After each vain attempt to connect the pool waits twice as long. Given up early, the next request begins anew, so that
-a server that is back is found soon."""
+"""After each vain attempt to connect the pool waits twice as long; when it gives up, the next request begins anew. It
+gives up early, so that a server that is back is found soon."""
 _LINE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
 """Unless the url says otherwise, a server that vanished without a word is noticed in seconds, not in hours."""
 _stream_numbers = count()

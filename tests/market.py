@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fairwind.inventory import add_stock
 from fairwind.kernel import (
@@ -13,7 +14,6 @@ from fairwind.kernel import (
     OrderId,
     PaymentId,
     PersonId,
-    ProductId,
     RefundId,
     ShopId,
     SkuId,
@@ -22,6 +22,7 @@ from fairwind.kernel import (
     next_ids,
     uuid7,
 )
+from fairwind.kernel.audit import checks_of
 from fairwind.orders import Address, LineDraft, Order, OrderDraft, Placing
 from fairwind.orders.commands import deliver, place
 from fairwind.payments import Draft, Notice, Part, create
@@ -87,6 +88,20 @@ async def open_shop(database: Database, *stock: int, price_fen: int = 9900) -> S
     return await database.run(work)
 
 
+_CHECKS = [check for name in ("ledger", "inventory", "payments", "orders") for check in checks_of(f"fairwind.{name}")]
+_AUDIT = " UNION ALL ".join(
+    f"SELECT {number} AS number, row_to_json(found) AS found"
+    f" FROM ({check.sql.replace('%', '%%')}) AS found WHERE shop_id = ANY (%(shops)s)"
+    for number, check in enumerate(_CHECKS)
+)
+
+
+async def broken(tx: Transaction, shop_ids: Sequence[int]) -> list[tuple[str, Any]]:
+    """What the audit's checks of trade find in these shops: the invariant that is broken, and a row that breaks it."""
+    rows = await tx.rows(_AUDIT, {"shops": list(shop_ids)})  # type: ignore[arg-type]
+    return [(_CHECKS[row.number].invariant, row.found) for row in rows]
+
+
 def order_id() -> OrderId:
     return OrderId(uuid7(NOW))
 
@@ -133,9 +148,5 @@ async def paid(database: Database, order: Order, now: datetime = NOW) -> Payment
     return notice.payment_id
 
 
-def product_of(sku_id: SkuId) -> ProductId:
-    return ProductId(sku_id)
-
-
-def people(count: int) -> Sequence[PersonId]:
+def people(count: int) -> list[PersonId]:
     return [PersonId(1000 + number) for number in range(count)]

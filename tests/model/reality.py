@@ -28,7 +28,6 @@ from fairwind.kernel import (
     SkuId,
     Transaction,
 )
-from fairwind.kernel.audit import checks_of
 from fairwind.orders import LineDraft, OrderDraft, Orders, Placing
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
 from fairwind.orders.commands import (
@@ -51,13 +50,12 @@ from fairwind.orders.states import RefundAction
 from fairwind.payments import Draft, Notice, Part, Refunded, create
 from fairwind.payments.commands import record_refunds
 from fairwind.payments.refund import RefundTold
-from market import ADDRESS, open_shop
+from market import ADDRESS, broken, open_shop
 
 T = TypeVar("T")
 
 START = datetime(2020, 6, 18, 12, tzinfo=UTC)
 HOLD_TTL, RECEIPT_AFTER, WINDOW = (timedelta(seconds=seconds) for seconds in (HOLD_S, RECEIPT_S, WINDOW_S))
-CHECKS = [check for name in ("ledger", "inventory", "payments", "orders") for check in checks_of(f"fairwind.{name}")]
 
 
 class ModelClock:
@@ -237,9 +235,13 @@ class Reality:
         }
 
     def audit(self, shops: Sequence[int]) -> list[tuple[str, Any]]:
-        """What the checks find in these shops: the invariant that is broken, and a row that breaks it."""
-        [found] = self.do(self._read([Query(_AUDIT, {"shops": list(shops)}, list)]))  # type: ignore[arg-type]
-        return [(CHECKS[row.number].invariant, row.found) for row in found]
+        """The invariants that are broken in these shops, each with a row that breaks it."""
+
+        async def work() -> list[tuple[str, Any]]:
+            async with self._database.transaction() as tx:
+                return await broken(tx, shops)
+
+        return self.do(work())
 
     async def _read(self, queries: Sequence[Query[Any]]) -> list[Any]:
         async with self._database.transaction() as tx:
@@ -370,11 +372,6 @@ _READS = {
 _STRAY_IDS = """
     SELECT shop_id, id, order_id, payment_shop_id, payment_id FROM orders.stray_payment
     WHERE shop_id = ANY (%(shops)s)"""
-_AUDIT = " UNION ALL ".join(
-    f"SELECT {number} AS number, row_to_json(found) AS found"
-    f" FROM ({check.sql.replace('%', '%%')}) AS found WHERE shop_id = ANY (%(shops)s)"
-    for number, check in enumerate(CHECKS)
-)
 
 
 def _plain(value: Any) -> Any:

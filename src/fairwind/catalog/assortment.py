@@ -134,6 +134,11 @@ class Assortment:
         self._sku_counts[product_id] = position
         return sku
 
+    def stocked(self) -> None:
+        """The inventory has taken the first stock of the new SKUs, and marked in the database which can be had."""
+        for sku_id, quantity in self.first_stock:
+            self.skus[sku_id] = replace(self.skus[sku_id], in_stock=quantity > 0)
+
     def change_sku(self, sku_id: SkuId, **changes: Any) -> bool:
         """Set fields of a SKU; answers whether that changed anything. A new price is a new revision."""
         before = self.skus[sku_id]

@@ -81,10 +81,10 @@ async def add_products(
     outcomes = [_add(assortment, draft, known) for draft in drafts]
     await save(tx, assortment)
     await stock(tx, assortment, stockroom)
-    return outcomes
+    return [outcome if isinstance(outcome, Refused) else assortment.with_skus(outcome) for outcome in outcomes]
 
 
-def _add(assortment: Assortment, draft: ProductDraft, known: Collection[int]) -> ProductWithSkus | Refused:
+def _add(assortment: Assortment, draft: ProductDraft, known: Collection[int]) -> ProductId | Refused:
     if draft.category_id is not None and draft.category_id not in known:
         return NotFound(f"there is no category {draft.category_id}")
     specs = [sku.spec for sku in draft.skus]
@@ -97,14 +97,12 @@ def _add(assortment: Assortment, draft: ProductDraft, known: Collection[int]) ->
         )
         for sku in draft.skus:
             assortment.add_sku(product.id, sku)
-        return assortment.with_skus(product.id)
-    there = assortment.with_skus(product.id)
-    if not _same(there, draft):
+    elif not _same(assortment.with_skus(product.id), draft):
         return CodeTaken(
             f"the shop has another product with the code {draft.code}; change that one or choose another code",
             product_id=product.id,
         )
-    return there
+    return product.id
 
 
 def _same(there: ProductWithSkus, draft: ProductDraft) -> bool:
@@ -128,18 +126,18 @@ async def add_skus(
     outcomes = [_add_sku(assortment, item) for item in items]
     await save(tx, assortment)
     await stock(tx, assortment, stockroom)
-    return outcomes
+    return [outcome if isinstance(outcome, Refused) else assortment.skus[outcome] for outcome in outcomes]
 
 
-def _add_sku(assortment: Assortment, item: NewSku) -> Sku | Refused:
+def _add_sku(assortment: Assortment, item: NewSku) -> SkuId | Refused:
     if item.product_id not in assortment.products:
         return _no_product(item.product_id)
     draft = replace(item.draft, spec=tidy(item.draft.spec))
     there = assortment.sku(item.product_id, draft.spec)
     if there is not None and (there.price_fen, there.list_price_fen) == (draft.price_fen, marked(draft)):
-        return there
+        return there.id
     try:
-        return assortment.add_sku(item.product_id, draft)
+        return assortment.add_sku(item.product_id, draft).id
     except Refused as refusal:
         return refusal
 
@@ -212,6 +210,7 @@ async def stock(tx: Transaction, assortment: Assortment, stockroom: Stockroom) -
     """Open the stock of the assortment's new SKUs."""
     if stockroom.add is not None and assortment.first_stock:
         await stockroom.add(tx, assortment.shop_id, assortment.first_stock, assortment.now)
+        assortment.stocked()
 
 
 async def _load(

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Response
+from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 import fairwind
@@ -22,7 +23,10 @@ from fairwind.web.problems import problem
 
 
 def build(platform: Platform) -> Litestar:
-    """The app of this installation. Its lifespan starts the platform's work, and at the end finishes it."""
+    """The app of this installation. Its lifespan starts the platform's work, and at the end finishes it.
+
+    Nothing is asked of the database yet. `state.openapi` is the app's OpenAPI document.
+    """
     wirings = wire_all(platform)
     objects: dict[str, Any] = {
         "platform": platform,
@@ -34,13 +38,15 @@ def build(platform: Platform) -> Litestar:
         objects |= wiring.provides
     by_context = {name: _bound(wiring.handlers, objects) for name, wiring in wirings.items()}
     by_context["health"] = _bound(health.HANDLERS, objects)
-    objects["document"] = pages.Document(_document(by_context))
+    openapi = _document(by_context)
+    objects["document"] = pages.Document(openapi)
 
     async def start() -> None:
         platform.start()
 
+    everything = [handler for bound in by_context.values() for handler in bound] + _bound(pages.HANDLERS, objects)
     app = Litestar(
-        [handler for handlers in by_context.values() for handler in handlers] + _bound(pages.HANDLERS, objects),
+        _options(everything) + everything,  # first, so that Litestar makes none of its own
         middleware=[authorised(objects["identity"])],
         exception_handlers={Exception: problem},
         request_max_body_size=platform.settings.body_bytes_max,
@@ -49,6 +55,7 @@ def build(platform: Platform) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    app.state.openapi = openapi
     app.asgi_handler = Door(app.asgi_handler, platform.settings)
     return app
 
@@ -56,6 +63,25 @@ def build(platform: Platform) -> Litestar:
 def _bound(handlers: Sequence[BaseRouteHandler], objects: Mapping[str, Any]) -> list[BaseRouteHandler]:
     check_declared(handlers)
     return [bind(handler, objects) for handler in handlers]
+
+
+def _options(handlers: Sequence[BaseRouteHandler]) -> list[BaseRouteHandler]:
+    """What each address answers to OPTIONS: Litestar's own answer forgets methods whose handler came later."""
+    methods: dict[str, set[str]] = {}
+    for handler in handlers:
+        if isinstance(handler, HTTPRouteHandler):
+            for path in handler.paths:
+                methods.setdefault(path, {"OPTIONS"}).update(
+                    str(HttpMethod(each).value) for each in handler.http_methods
+                )
+    return [_allowing(path, ", ".join(sorted(those))) for path, those in methods.items()]
+
+
+def _allowing(path: str, methods: str) -> BaseRouteHandler:
+    async def allowed() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": methods})
+
+    return HTTPRouteHandler(path, http_method=HttpMethod.OPTIONS)(allowed)
 
 
 def _document(by_context: Mapping[str, Sequence[BaseRouteHandler]]) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
@@ -26,6 +25,7 @@ from fairwind.content import (
 )
 from fairwind.content.commands import Unpinning, unpin
 from fairwind.content.session import PINS_MAX, AlreadyLive, NoRoom, OffShelf, SessionEnded, State, TooManyPins
+from fairwind.identity import NewPerson, Role, create_people
 from fairwind.kernel import (
     Database,
     Forbidden,
@@ -35,26 +35,32 @@ from fairwind.kernel import (
     PersonId,
     ProductId,
     ShopId,
+    Transaction,
+    accepted,
     next_ids,
     uuid7,
 )
+from fairwind.kernel.audit import checks_of
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
-_hosts = count(1)
+STRANGER = PersonId(999_999_998)
 
 
-@pytest.fixture(scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url) as database:
-        yield database
+async def creator(database: Database) -> PersonId:
+    """A new creator with a room."""
+    draft = NewPerson(f"host-{uuid7(NOW)}", "小风", "hash", frozenset({Role.CREATOR}))
+
+    async def work(tx: Transaction) -> PersonId:
+        [person] = await create_people(tx, [draft], NOW)
+        await open_rooms(tx, [Opening(accepted(person).id, "乘风直播间")], NOW)
+        return accepted(person).id
+
+    return await database.run(work)
 
 
 @pytest.fixture
 async def host(database: Database) -> PersonId:
-    """A creator with a room."""
-    host_id = PersonId(next(_hosts))
-    await database.run(lambda tx: open_rooms(tx, [Opening(host_id, "乘风直播间")], NOW))
-    return host_id
+    return await creator(database)
 
 
 async def live(database: Database, host_id: PersonId, title: str = "618") -> LiveSessionId:
@@ -109,14 +115,10 @@ async def test_going_live_again_under_the_same_id_answers_the_session_as_it_stan
 
 
 async def test_an_id_names_one_session_of_one_host(database: Database, host: PersonId) -> None:
-    session_id = await live(database, host, "618")
-    await database.run(lambda tx: open_rooms(tx, [Opening(PersonId(host + 10_000), "B")], NOW))
+    session_id, other = await live(database, host, "618"), await creator(database)
+    items = [Starting(session_id, host, "other"), Starting(session_id, other, "618")]
 
-    outcomes = await database.run(
-        lambda tx: start(
-            tx, [Starting(session_id, host, "other"), Starting(session_id, PersonId(host + 10_000), "618")], NOW
-        )
-    )
+    outcomes = await database.run(lambda tx: start(tx, items, NOW))
 
     assert [type(outcome) for outcome in outcomes] == [IdReused, IdReused]
 
@@ -143,11 +145,10 @@ async def test_of_many_that_start_at_once_in_a_room_one_is_live(database: Databa
 
 async def test_only_the_host_ends_a_session(database: Database, host: PersonId) -> None:
     session_id = await live(database, host)
-    stranger = PersonId(host + 10_000)
 
     missing = LiveSessionId(uuid7(NOW))
     outcomes = await database.run(
-        lambda tx: finish(tx, [Ending(session_id, stranger), Ending(missing, host), Ending(session_id, host)], NOW)
+        lambda tx: finish(tx, [Ending(session_id, STRANGER), Ending(missing, host), Ending(session_id, host)], NOW)
     )
 
     assert [type(outcome) for outcome in outcomes[:2]] == [Forbidden, NotFound]
@@ -206,14 +207,13 @@ async def test_what_cannot_be_pinned_is_refused_and_its_neighbours_are_pinned(
     session_id = await live(database, host)
     shop_id, [product_id] = await products(database)
     closed_shop, [off_shelf] = await products(database, on_shelf=False)
-    stranger = PersonId(host + 10_000)
     draft = PinDraft()
 
     outcomes = await database.run(
         lambda tx: pin(
             tx,
             [
-                Pinning(session_id, stranger, shop_id, product_id, draft),
+                Pinning(session_id, STRANGER, shop_id, product_id, draft),
                 Pinning(session_id, host, closed_shop, off_shelf, draft),
                 Pinning(session_id, host, closed_shop, product_id, draft),
                 Pinning(LiveSessionId(uuid7(NOW)), host, shop_id, product_id, draft),
@@ -258,8 +258,7 @@ async def test_a_session_shows_no_more_products_than_it_may(database: Database, 
 
 
 async def test_the_list_of_live_sessions_goes_on_after_a_cursor_and_leaves_out_ended_ones(database: Database) -> None:
-    hosts = [PersonId(next(_hosts)) for _ in range(5)]
-    await database.run(lambda tx: open_rooms(tx, [Opening(host, "室") for host in hosts], NOW))
+    hosts = [await creator(database) for _ in range(5)]
     later = NOW + timedelta(days=365)
     items = [Starting(LiveSessionId(uuid7(NOW)), host, "x") for host in hosts]
     await database.run(lambda tx: start(tx, items, later))
@@ -280,3 +279,41 @@ async def test_placements_are_read_with_the_installations_own_key(database: Data
     assert await Placements(database).read(token) == shown
     with pytest.raises(PlacementInvalid):
         await Placements(database).read(token[::-1])
+
+
+DAMAGE = {
+    "each room's host is a person": "UPDATE content.room SET host_id = -99 WHERE host_id = %(host)s",
+    "each live session is held by the host of its room": (
+        "UPDATE content.live_session SET host_id = -99 WHERE id = %(session)s"
+    ),
+    "each pin names a product that its shop has": (
+        "UPDATE content.pin SET product_id = -99 WHERE session_id = %(session)s"
+    ),
+    "nothing was pinned before its live session began": (
+        "UPDATE content.pin SET pinned_at = pinned_at - interval '1 second' WHERE session_id = %(session)s"
+    ),
+}
+
+
+class Undone(Exception):  # noqa: N818
+    """Rolls the damage back."""
+
+
+@pytest.mark.parametrize("invariant", DAMAGE)
+async def test_the_audit_finds_each_kind_of_damage(database: Database, host: PersonId, invariant: str) -> None:
+    session_id = await live(database, host)
+    shop_id, [product_id] = await products(database)
+    await database.run(lambda tx: pin(tx, [Pinning(session_id, host, shop_id, product_id, PinDraft())], NOW))
+    checks = checks_of("fairwind.content")
+    assert [check.invariant for check in checks] == list(DAMAGE)
+
+    async def offending(tx: Transaction) -> dict[str, int]:
+        return {check.invariant: len(await tx.rows(check.sql)) for check in checks}
+
+    with suppress(Undone):
+        async with database.transaction() as tx:
+            before = await offending(tx)
+            await tx.execute(DAMAGE[invariant], {"host": host, "session": session_id})
+            after = await offending(tx)
+            raise Undone
+    assert after[invariant] == before[invariant] + 1

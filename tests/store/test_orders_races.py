@@ -1,7 +1,7 @@
 """Forty calls at the same moment for what is there once: never one too many, whoever stands in front of the database.
 
 Each race is run three times: as one server does, through a gate; as four servers do, each through a gate of its own;
-and with no gate at all, one transaction on one connection for each call.
+and with no gate at all, a transaction for each call and twenty at the same moment.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ from market import (
 )
 
 CALLS = 40
+CONNECTIONS = 20
+"""At the same moment; few enough that several test workers fit on one server."""
 Command = Callable[..., Awaitable[Sequence[Any]]]
 Call = tuple[Command, Any]
 """A batch command, bound to all but transaction, shop, items and time; and its one item."""
@@ -74,7 +76,7 @@ class Ways:
         self._settings = Settings(database_url=url)
 
     async def alone(self, shop: Shop, calls: Iterable[Call]) -> list[Any]:
-        """Each in a transaction and on a connection of its own, all at once."""
+        """Each in a transaction of its own."""
 
         async def run(command: Command, item: Any) -> Any:
             return (await self._database.run(lambda tx: command(tx, shop.id, [item], NOW)))[0]
@@ -114,7 +116,7 @@ ASK = partial(ask_refunds, window=WINDOW)
 
 @pytest.fixture(scope="module")
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, connections_max=CALLS) as database:
+    async with Database(database_url, connections_max=CONNECTIONS) as database:
         yield database
 
 

@@ -90,7 +90,7 @@ def _words(section: str) -> Mapping[str, str]:
 
 
 def layers() -> str:
-    there = set(contexts()) | {"cli"}
+    there = set(contexts()) | {path.stem for path in SOURCE.glob("*.py")}
     lines = [" | ".join(name if name in there else f"({name})" for name in layer) for layer in _layers()]
     return "\n".join(["```", *lines, "```"])
 

@@ -20,6 +20,7 @@ app = App(
 )
 database = App(name="db", help="Look after the database.")
 account = App(name="account", help="Look after accounts.")
+catalog = App(name="catalog", help="Move catalogues in and out.")
 config = App(name="config", help="Look at the settings.")
 bench = App(name="bench", help="Measure on this machine.")
 
@@ -58,6 +59,26 @@ account.command(
     help="""Make an account, for example the first operator's. The password is asked for twice.
 
 Example: `fairwind account create lin@example.com --role operator`
+""",
+)
+app.command(catalog)
+catalog.command(
+    "fairwind.web.files:import_file",
+    name="import",
+    help="""Import a catalogue file into a shop: Fairwind's CSV or Shopify's product CSV, in UTF-8 or GB18030.
+
+Every valid line is imported, and each refused one named with its number and the reason; then it exits with 1. The same
+file again changes nothing, so an import that broke off is simply run again.
+
+Example: `fairwind catalog import goods.csv --shop 1001 --refused refused.csv`
+""",
+)
+catalog.command(
+    "fairwind.web.files:export_file",
+    name="export",
+    help="""Export a shop's products as a catalogue file that can be imported again.
+
+Example: `fairwind catalog export --shop 1001 --to goods.csv --format shopify`
 """,
 )
 app.command(config)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,23 +15,6 @@ from fairwind.kernel.schema import SchemaError, missing, steps_of, upgrade
 FIRST = "-- version 1\n\nCREATE TABLE shelf.good (id bigint PRIMARY KEY);\n"
 SECOND = FIRST + "\n-- version 2\nALTER TABLE shelf.good ADD COLUMN title text NOT NULL DEFAULT '';\n"
 PACKAGES = ["fairwind.kernel", "plant.shelf"]
-
-
-@pytest.fixture
-def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Put a context with this schema where Python finds it."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def plant(sql: str, context: str = "shelf") -> None:
-        package = tmp_path / "plant" / context
-        package.mkdir(parents=True, exist_ok=True)
-        (package.parent / "__init__.py").touch()
-        (package / "__init__.py").touch()
-        (package / "schema.sql").write_text(sql, encoding="utf-8")
-
-    for name in [name for name in sys.modules if name.partition(".")[0] == "plant"]:
-        monkeypatch.delitem(sys.modules, name)
-    return plant
 
 
 def asked(url: str, query: Any) -> list[tuple[Any, ...]]:
@@ -53,7 +33,7 @@ def columns(url: str) -> set[str]:
 
 
 def test_a_new_database_takes_every_step_in_order_and_says_so(empty_database_url: str, plant: Any) -> None:
-    plant(SECOND)
+    plant("shelf", schema=SECOND)
     reported: list[str] = []
 
     assert [step.name for step in missing(empty_database_url, PACKAGES)] == ["kernel 1", "shelf 1", "shelf 2"]
@@ -66,7 +46,7 @@ def test_a_new_database_takes_every_step_in_order_and_says_so(empty_database_url
 
 
 def test_a_database_that_is_up_to_date_stays_as_it_is(empty_database_url: str, plant: Any) -> None:
-    plant(FIRST)
+    plant("shelf", schema=FIRST)
     upgrade(empty_database_url, PACKAGES)
 
     assert missing(empty_database_url, PACKAGES) == []
@@ -74,32 +54,32 @@ def test_a_database_that_is_up_to_date_stays_as_it_is(empty_database_url: str, p
 
 
 def test_an_older_database_takes_what_is_missing_and_keeps_what_it_holds(empty_database_url: str, plant: Any) -> None:
-    plant(FIRST)
+    plant("shelf", schema=FIRST)
     upgrade(empty_database_url, PACKAGES)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("INSERT INTO shelf.good VALUES (7)")
 
-    plant(SECOND)
+    plant("shelf", schema=SECOND)
     assert [step.name for step in upgrade(empty_database_url, PACKAGES)] == ["shelf 2"]
 
     assert asked(empty_database_url, "SELECT id, title FROM shelf.good") == [(7, "")]
 
 
 def test_a_context_that_is_new_is_added(empty_database_url: str, plant: Any) -> None:
-    plant(FIRST)
+    plant("shelf", schema=FIRST)
     upgrade(empty_database_url, PACKAGES)
 
-    plant("-- version 1\nCREATE TABLE till.coin (id bigint);", "till")
+    plant("till", schema="-- version 1\nCREATE TABLE till.coin (id bigint);")
     assert [step.name for step in upgrade(empty_database_url, [*PACKAGES, "plant.till"])] == ["till 1"]
 
 
 @pytest.mark.parametrize("ask", [missing, upgrade])
 def test_a_newer_database_is_refused_and_left_alone(empty_database_url: str, plant: Any, ask: Any) -> None:
-    plant(SECOND)
-    plant("-- version 1\nCREATE TABLE till.coin (id bigint);", "till")
+    plant("shelf", schema=SECOND)
+    plant("till", schema="-- version 1\nCREATE TABLE till.coin (id bigint);")
     upgrade(empty_database_url, [*PACKAGES, "plant.till"])
 
-    plant(FIRST)
+    plant("shelf", schema=FIRST)
     with pytest.raises(SchemaError) as refused:
         ask(empty_database_url, PACKAGES)
 
@@ -109,7 +89,7 @@ def test_a_newer_database_is_refused_and_left_alone(empty_database_url: str, pla
 
 
 def test_a_step_that_fails_takes_all_others_back_and_is_named(empty_database_url: str, plant: Any) -> None:
-    plant(SECOND + "-- version 3\nALTER TABLE shelf.god ADD COLUMN price_fen bigint;")
+    plant("shelf", schema=SECOND + "-- version 3\nALTER TABLE shelf.god ADD COLUMN price_fen bigint;")
 
     with pytest.raises(SchemaError) as failed:
         upgrade(empty_database_url, PACKAGES)
@@ -120,7 +100,7 @@ def test_a_step_that_fails_takes_all_others_back_and_is_named(empty_database_url
 
 
 def test_a_name_that_is_taken_is_told(empty_database_url: str, plant: Any) -> None:
-    plant(FIRST)
+    plant("shelf", schema=FIRST)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("CREATE SCHEMA shelf")
 
@@ -131,7 +111,7 @@ def test_a_name_that_is_taken_is_told(empty_database_url: str, plant: Any) -> No
 def test_of_servers_that_start_at_once_one_upgrades_and_the_others_find_it_done(
     empty_database_url: str, plant: Any
 ) -> None:
-    plant(SECOND)
+    plant("shelf", schema=SECOND)
     with ThreadPoolExecutor(6) as servers:
         taken = list(servers.map(lambda _: upgrade(empty_database_url, PACKAGES), range(6)))
 
@@ -139,7 +119,7 @@ def test_of_servers_that_start_at_once_one_upgrades_and_the_others_find_it_done(
 
 
 def test_a_line_that_distributes_a_table_means_nothing_without_citus(empty_database_url: str, plant: Any) -> None:
-    plant(FIRST + "-- distribute shelf.good by id\n")
+    plant("shelf", schema=FIRST + "-- distribute shelf.good by id\n")
 
     upgrade(empty_database_url, PACKAGES)
     assert columns(empty_database_url) == {"id"}
@@ -149,7 +129,7 @@ def test_a_line_that_distributes_a_table_means_nothing_without_citus(empty_datab
     "sql", ["-- version 2\nSELECT 1;", "-- version 1\n-- version 3\n", "-- version 1\n-- version 1\n"]
 )
 def test_versions_that_do_not_count_from_one_are_a_programmer_error(plant: Any, sql: str) -> None:
-    plant(sql)
+    plant("shelf", schema=sql)
 
     with pytest.raises(AssertionError, match="versions count from 1"):
         steps_of("plant.shelf")

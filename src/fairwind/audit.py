@@ -1,0 +1,88 @@
+"""The audit at the terminal: every invariant of every context, what was examined, and the rows that break one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from fairwind.kernel import Database, DatabaseError
+from fairwind.kernel.audit import Finding, Findings, Report
+from fairwind.kernel.audit import audit as run_checks
+from fairwind.kernel.schema import missing
+from fairwind.kernel.settings import load
+from fairwind.web.contexts import PACKAGES
+from fairwind.web.installation import database
+from fairwind.web.terminal import Data, run
+
+
+def audit(
+    *,
+    json: Annotated[bool, Parameter(help="Print the findings as one JSON object", negative="")] = False,
+    data: Data = None,
+) -> int:
+    """Check every invariant over the whole database. Exits with 1 when one does not hold."""
+    settings = load(os.environ, data=data)
+    besides = Console(stderr=True, highlight=False)
+    with database(settings, besides.print, share=True) as url:
+        if steps := missing(url, PACKAGES):
+            raise DatabaseError(
+                f"the tables lack {', '.join(step.name for step in steps)}; run fairwind db upgrade first"
+            )
+        with _progress(besides) as report:
+            findings = run(_ask(url, report))
+    if json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(findings)) + b"\n")
+    else:
+        print_findings(findings, Console(highlight=False))
+    return 1 if findings.offending else 0
+
+
+async def _ask(url: str, report: Report) -> Findings:
+    async with Database(url, connections_max=1) as pool:
+        return await run_checks(pool, PACKAGES, report)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Report]:
+    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda check, done, total: progress.update(
+            task, description=f"{check.context}: {check.invariant}", completed=done, total=total
+        )
+
+
+def print_findings(findings: Findings, console: Console) -> None:
+    """A table of the invariants, the rows that break them, and the verdict."""
+    table = Table("", "context", "what must hold", "rows", box=None, pad_edge=False)
+    table.columns[3].justify = "right"
+    for finding in findings.findings:
+        table.add_row(_mark(finding), finding.context, finding.invariant, f"{finding.examined:,}")
+    console.print(table)
+
+    broken = [finding for finding in findings.findings if finding.offending]
+    for finding in broken:
+        console.print(f"\n{_mark(finding)} {finding.context}: {finding.invariant}", soft_wrap=True)
+        for row in finding.rows:
+            console.print(
+                "  " + " ".join(f"{name}={value}" for name, value in row.items()), markup=False, soft_wrap=True
+            )
+        if more := finding.offending - len(finding.rows):
+            console.print(f"  and {more:,} more")
+
+    count = len(findings.findings)
+    verdict = f"[bold red]Broken: {len(broken)} of {count} invariants[/]" if broken else f"All {count} invariants hold"
+    console.print(f"\n{verdict}")
+
+
+def _mark(finding: Finding) -> str:
+    return "[red]✗[/]" if finding.offending else "[green]✓[/]"

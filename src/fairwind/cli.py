@@ -52,6 +52,17 @@ database.command(
 Example: `fairwind db status`
 """,
 )
+app.command(
+    "fairwind.audit:audit",
+    name="audit",
+    help="""Check every invariant over the whole database, also while it serves; exits with 1 when one is broken.
+
+Each book sums to zero, stock is what came minus what went, each order's transfers match its lines, and so on, all on
+one snapshot. The rows that break an invariant are printed.
+
+Example: `fairwind audit --json`
+""",
+)
 app.command(account)
 account.command(
     "fairwind.web.terminal:create_account",

@@ -37,7 +37,7 @@ def audit(
             raise DatabaseError(
                 f"the tables lack {', '.join(step.name for step in steps)}; run fairwind db upgrade first"
             )
-        with _progress(besides) as report:
+        with progress(besides) as report:
             findings = run(_ask(url, report))
     if json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(findings)) + b"\n")
@@ -52,11 +52,12 @@ async def _ask(url: str, report: Report) -> Findings:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Report]:
+def progress(console: Console) -> Iterator[Report]:
+    """Shows on console how far an audit is, when that is a terminal."""
     columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda check, done, total: progress.update(
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda check, done, total: bar.update(
             task, description=f"{check.context}: {check.invariant}", completed=done, total=total
         )
 

@@ -102,7 +102,7 @@ def test_a_sale_is_held_reported_and_audited_and_its_picture_is_kept(data: Path,
     with demo(data, "--no-serve", "--picture", str(picture)) as run:
         assert run.end() == 0, run.text
 
-    for told in ("Battle report", "One order, fen by fen", "the sum is 0", "each book sums to zero", str(data)):
+    for told in ("Battle report", "One order, fen by fen", "the sum is 0", "invariants hold", str(data)):
         assert told in run.text
     assert "✗" not in run.text
     assert re.search(r"orders +\d+ +\d+ +\d+", run.text)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import StringIO
 from pathlib import Path
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from fairwind import audit
 from fairwind.demo.view import Frame, line, picture
 from fairwind.demo.words import Language, tongue
-from fairwind.kernel.audit import Check, Findings
+from fairwind.kernel.audit import Findings, Report
 
 _COLUMNS_MAX = 80
 _LINE_EVERY_S = 2.0
@@ -64,27 +62,15 @@ class Show:
             console.print(picture(frame, self.words))
             console.save_svg(str(self._save_as), title="make demo")
 
-    @contextmanager
-    def audit(self) -> Iterator[Callable[[Check, int, int], None]]:
+    def audit(self) -> AbstractContextManager[Report]:
         """Takes the progress of an audit."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task(self.words("Audit"), total=None)
-            yield lambda _, done, total: progress.update(task, completed=done, total=total)
+        return audit.progress(self._console)
 
     def findings(self, findings: Findings) -> None:
         """What the audit found."""
-        table = Table(box=None, padding=(0, 1), pad_edge=False, expand=True)
-        table.add_column(self.words("Every one of these must hold"), header_style="bold", ratio=1)
-        table.add_column(self.words("rows"), header_style="bold", justify="right")
-        table.add_column("", justify="right")
-        for finding in findings.findings:
-            result = f"[bold red]{finding.offending:,} ✗[/]" if finding.offending else "[green]✓[/]"
-            table.add_row(f"{finding.context}: {finding.invariant}", f"{finding.examined:,}", result)
-        self.print(Panel(table, title=f" {self.words('Audit')} ", box=box.ROUNDED, padding=(0, 2)))
-        for finding in findings.findings:
-            for row in finding.rows:
-                self.say(f"✗ {finding.invariant}: {row}")
+        self._console.rule(self.words("Audit"), style="dim")
+        audit.print_findings(findings, self._console)
+        self._console.rule(style="dim")
 
     def doors(self, url: str, provider: str, accounts: Mapping[str, str], password: str) -> None:
         """Where to go now, and as whom."""

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,11 +90,11 @@ def demo(data: Path, *arguments: str) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)  # started by root, the database runs as another user
-    return folder / "data"
+def data() -> Iterator[Path]:
+    """A data folder for the runs of this module. Not in pytest's own, which it closes to the database's account."""
+    with tempfile.TemporaryDirectory(prefix="fairwind-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder, "data")
 
 
 def test_a_sale_is_held_reported_and_audited_and_its_picture_is_kept(data: Path, tmp_path: Path) -> None:

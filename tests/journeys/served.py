@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, hash_password, open_sessions
 from fairwind.kernel import PersonId, Platform, Settings, ShiftedClock, accepted
-from fairwind.web.installation import address, serving
+from fairwind.web.installation import serving
 from fairwind.web.server import listen
 
 T = TypeVar("T")
@@ -113,6 +113,6 @@ class Server:
         with tempfile.TemporaryDirectory(prefix="fairwind-test-") as data, listen(self.settings) as listener:
             settings = replace(self.settings, data=data)
             async with serving(settings, settings.database_url, listener, self.clock) as self.platform:
-                self.url = address(self.platform.settings)
+                self.url = f"http://127.0.0.1:{self.platform.settings.port}"
                 self._ready.set()
                 await self._stop.wait()

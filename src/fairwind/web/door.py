@@ -11,7 +11,6 @@ import re
 from itertools import count
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from litestar.enums import ScopeType
@@ -98,11 +97,11 @@ class Door:
         """
         site = headers.get(b"sec-fetch-site")
         origin = headers.get(b"origin")
-        if origin is not None and origin == self._own_origin:
+        if self._own_origin and origin == self._own_origin:
             return True
         if site is not None:
             return site in (b"same-origin", b"none")
-        return origin is None or urlsplit(origin).netloc == headers.get(b"host")
+        return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
     def _count(self, request_id: str, scope: HTTPScope, status: int, took_s: float) -> None:
         method: str = scope["method"]

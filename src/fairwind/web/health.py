@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from fairwind.identity import Access, Caller, Role
-from fairwind.kernel import DatabaseError, Forbidden, Platform, Stopping, Unavailable
+from fairwind.kernel import DatabaseError, Forbidden, Platform, Unavailable
 from fairwind.kernel.schema import missing
 from fairwind.web.contexts import PACKAGES
 
@@ -28,10 +28,8 @@ async def live() -> Health:
 
 
 @get("/health/ready", opt={"access": Access.PUBLIC, "refusals": [Unavailable]})
-async def ready(platform: Platform, request: Request[Any, Any, Any]) -> Health:
-    """The server can work: its database answers and fits this version, and it is not shutting down."""
-    if request.app.state.get("stopping"):
-        raise Stopping("the server is shutting down")
+async def ready(platform: Platform) -> Health:
+    """The server can work: its database answers and fits this version. One that shuts down takes no connections."""
     async with platform.database.transaction() as tx:
         await tx.row("SELECT 1")
     if platform.settings.database_url:

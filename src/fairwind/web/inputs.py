@@ -214,7 +214,7 @@ _WORDS = [
     (r"^Expected (.+)$", r"must be \1"),
     (r"^Invalid enum value (.+)$", r"cannot be \1"),
     (r"^Invalid (.+)$", r"is not a valid \1"),
-    (r"^(\w+ out of range)$", r"is a number out of range"),
+    (r"^(Integer value|Number) out of range$", "is a number out of range"),
     (r"\| (`null`|null)", "or null"),
     (r"`(int|integer)`", "a whole number"),
     (r"`float`", "a number"),

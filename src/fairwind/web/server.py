@@ -56,7 +56,6 @@ async def serve(
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        app.state.stopping = True
         server.should_exit = True
         await serving
     finally:

@@ -34,7 +34,7 @@ DOORS = {"server"}
 IMPURE_IMPORTS = {
     "psycopg", "psycopg_pool",
     "asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading",
-    "http.client", "http.server", "httpx", "litestar", "socket", "ssl", "urllib.request", "uvicorn",
+    "aiohttp", "http.client", "http.server", "httpx", "litestar", "socket", "ssl", "urllib.request", "uvicorn",
     "importlib.resources", "glob", "os", "pathlib", "shutil", "sqlite3", "sys", "tempfile",
     "logging", "structlog",
     "random", "secrets", "time",

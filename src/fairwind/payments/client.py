@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from time import perf_counter
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
+import aiohttp
 import msgspec
 
 from fairwind.kernel import Clock, Fen, PaymentId, ShopId
@@ -30,6 +31,8 @@ NAME = "sandbox"
 
 _TIMEOUT_S = 5
 _CONNECTIONS_MAX = 16
+_IDLE_MAX_S = 3
+"""Less than the provider waits for: it must not close a connection at the moment at which we ask by it."""
 _SHOP_MAX = 2**63 - 1
 
 T = TypeVar("T")
@@ -57,15 +60,12 @@ class SandboxProvider:
         self._callback_url = callback_url
         self._return_url = return_url
         self._clock = clock
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            timeout=_TIMEOUT_S,
-            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX),
-            trust_env=False,
-        )
+        self._url = url
+        self._opened: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def create(self, payment: Payment, now: datetime) -> str:
         order = Order(
@@ -128,20 +128,36 @@ class SandboxProvider:
         body = b"" if asked is None else msgspec.json.encode(asked)
         headers = signed(await self._shared_key(), f"{method} {path}", body, self._clock.now())
         try:
-            response = await self._http.request(method, path, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            status, content = await self._exchange(method, path, body, headers)
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderDown(f"the payment provider did not answer ({type(error).__name__}); try again") from error
-        content = response.content
-        if response.status_code == httpx.codes.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return None
-        if response.status_code == httpx.codes.CONFLICT:
+        if status == HTTPStatus.CONFLICT:
             raise ProviderRefused(f"the payment provider refused: {_reason(content)}")
-        if not response.is_success:
-            raise ProviderDown(f"the payment provider answered {response.status_code}: {_reason(content)}; try again")
+        if not 200 <= status < 300:
+            raise ProviderDown(f"the payment provider answered {status}: {_reason(content)}; try again")
         try:
             return msgspec.json.decode(content, type=answer)
         except msgspec.MsgspecError as error:
             raise ProviderDown(f"the payment provider's answer cannot be understood: {error}; try again") from error
+
+    async def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        request = self._http().request(method, path, data=body or None, headers=headers, allow_redirects=False)
+        async with request as response:
+            return response.status, await response.read()
+
+    def _http(self) -> aiohttp.ClientSession:
+        # Opened on first use: a session belongs to a running event loop, and a provider is made before there is one.
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                self._url,
+                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS_MAX, keepalive_timeout=_IDLE_MAX_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._opened
 
 
 def _found(status: T | None) -> T:

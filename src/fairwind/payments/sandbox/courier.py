@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 import structlog
 
 from fairwind.kernel import Clock
@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 _IN_FLIGHT_MAX = 16
 _TIMEOUT_S = 10
+_IDLE_MAX_S = 3
+"""Less than the merchant's server waits for: it must not close a connection at the moment at which we use it."""
 _SWEEP_S = 1.0
 _EXPIRED_MAX = 500
 
@@ -37,8 +39,12 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until cancelled; what is in flight then is sent again by the next process."""
-        limits = httpx.Limits(max_connections=_IN_FLIGHT_MAX, max_keepalive_connections=_IN_FLIGHT_MAX)
-        async with httpx.AsyncClient(limits=limits, timeout=_TIMEOUT_S, trust_env=False) as client:
+        async with aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            connector=aiohttp.TCPConnector(limit=_IN_FLIGHT_MAX, keepalive_timeout=_IDLE_MAX_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        ) as client:
             swept_at = 0.0
             while True:
                 self._woken.clear()
@@ -57,7 +63,7 @@ class Courier:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), pause_s)
 
-    def _send(self, client: httpx.AsyncClient, callback: Callback) -> None:
+    def _send(self, client: aiohttp.ClientSession, callback: Callback) -> None:
         task = asyncio.create_task(self._deliver(client, callback))
         self._in_flight.add(task)
         task.add_done_callback(self._landed)
@@ -66,13 +72,15 @@ class Courier:
         self._in_flight.discard(task)
         self.wake()
 
-    async def _deliver(self, client: httpx.AsyncClient, callback: Callback) -> None:
+    async def _deliver(self, client: aiohttp.ClientSession, callback: Callback) -> None:
         headers = signed(self._key, CALLBACK, callback.body, self._clock.now())
         headers["content-type"] = "application/json"
         try:
-            response = await client.post(callback.url, content=callback.body, headers=headers)
-            said = str(response.status_code)
-        except httpx.HTTPError as error:
+            sending = client.post(callback.url, data=callback.body, headers=headers, allow_redirects=False)
+            async with sending as response:
+                await response.read()  # or its connection could not be used again
+                said = str(response.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
             said = type(error).__name__
         if said.startswith("2"):
             self._book.delivered(callback)

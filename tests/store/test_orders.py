@@ -29,6 +29,8 @@ from fairwind.orders import Order, State, store
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
 from fairwind.orders.commands import (
     Cancelling,
+    OrderKey,
+    Paying,
     Receiving,
     ShipmentDraft,
     Shipping,
@@ -38,6 +40,7 @@ from fairwind.orders.commands import (
     place,
     receive,
     ship,
+    start_payments,
 )
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction, RefundState
@@ -53,6 +56,7 @@ from market import (
     order_id,
     paid,
     payment_for,
+    payment_id,
     placed,
     placing,
     refund_id,
@@ -98,6 +102,10 @@ async def deadline(database: Database, order: Order) -> timedelta | None:
             "SELECT due_at FROM orders.deadline WHERE shop_id = %s AND order_id = %s", (order.shop_id, order.id)
         )
         return row.due_at - NOW if row else None
+
+
+def starting(*orders: Order, buyer_id: PersonId = BUYER) -> Paying:
+    return Paying(payment_id(), buyer_id, tuple(OrderKey(order.shop_id, order.id) for order in orders))
 
 
 def whole(kind: str = "refund_only") -> RefundDraft:
@@ -181,6 +189,45 @@ async def _reprice(tx: object, shop: Shop, price_fen: int) -> None:
 
 
 class TestPaying:
+    async def test_payments_start_in_a_batch_and_each_buyer_only_for_placed_orders_of_their_own(
+        self, database: Database
+    ) -> None:
+        shops = [await open_shop(database, 5) for _ in range(2)]
+        here, there, gone = [await placed(database, shop) for shop in (*shops, shops[0])]
+        await database.run(lambda tx: cancel(tx, gone.shop_id, [Cancelling(gone.id, BUYER)], NOW))
+        both = starting(there, here)
+        wishes = [both, starting(here, gone), starting(here, buyer_id=PersonId(8)), starting(here)]
+
+        outcomes = await database.run(lambda tx: start_payments(tx, shops[0].id, wishes, NOW))
+
+        assert [getattr(outcome, "code", "started") for outcome in outcomes] == [
+            "started",
+            "wrong_state",
+            "not_found",
+            "started",
+        ]
+        payment = accepted(outcomes[0])
+        assert [(part.order_id, part.amount_fen) for part in payment.parts] == [
+            (here.id, here.total_fen),
+            (there.id, there.total_fen),
+        ]
+        assert payment.expires_at == here.expires_at
+
+    async def test_a_payment_that_was_started_answers_the_same_when_its_order_has_moved_on(
+        self, database: Database
+    ) -> None:
+        shop = await open_shop(database, 5)
+        order, other = [await placed(database, shop) for _ in range(2)]
+        wish = starting(order)
+        [first] = await database.run(lambda tx: start_payments(tx, shop.id, [wish], NOW))
+        await database.run(lambda tx: cancel(tx, shop.id, [Cancelling(order.id, BUYER)], NOW))
+
+        wishes = [wish, replace(wish, orders=starting(other).orders)]
+        again, reused = await database.run(lambda tx: start_payments(tx, shop.id, wishes, NOW))
+
+        assert again == first
+        assert isinstance(reused, IdReused)
+
     async def test_late_money_is_held_to_a_limit_that_was_set_since(self, database: Database) -> None:
         shop = await open_shop(database, 9)
         lapsed = await placed(database, shop, (shop.sku_id, 2))

@@ -5,6 +5,7 @@ Locks are taken in one order: stock by SKU id, orders by id, ledger accounts by 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from fairwind.kernel import (
     IdReused,
     NotFound,
     OrderId,
+    PaymentId,
     PersonId,
     Query,
     RefundId,
@@ -36,7 +38,7 @@ from fairwind.orders.payment import Arrival, Stray, arrive, goods_of
 from fairwind.orders.pricing import price, priced_order
 from fairwind.orders.refund import RefundOpen, is_open
 from fairwind.orders.states import TRANSITIONS, Action, State, WrongState, after
-from fairwind.payments import Notice, Part, RefundRequest, record, request_refunds
+from fairwind.payments import Draft, Notice, Part, Payment, RefundRequest, create, load, record, request_refunds
 
 _DECISION_AWAITED = timedelta(hours=1)
 """An order with a refund that waits for a decision is looked at again so much later."""
@@ -47,6 +49,26 @@ class ShipmentDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     carrier: Annotated[str, Meta(min_length=1, max_length=64, examples=["顺丰速运"])]
     tracking_number: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{4,64}$", examples=["SF1234567890"])]
+
+
+class OrderKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names an order."""
+
+    shop_id: Annotated[ShopId, Meta(ge=1)]
+    order_id: OrderId
+
+
+class Paying(msgspec.Struct, frozen=True):
+    """A buyer wants one payment for these orders, one per shop."""
+
+    payment_id: PaymentId
+    buyer_id: PersonId
+    orders: tuple[OrderKey, ...]
+
+    @property
+    def home(self) -> ShopId:
+        """Where the payment will live."""
+        return min(key.shop_id for key in self.orders)
 
 
 class Cancelling(msgspec.Struct, frozen=True):
@@ -152,6 +174,42 @@ async def place(
             events_written(shop_id, [(events.PLACED, events.placed(order)) for order in fresh], now),
         )
     return outcomes
+
+
+async def start_payments(
+    tx: Transaction, home: ShopId, items: Sequence[Paying], now: datetime
+) -> list[Payment | Refused]:
+    """Make payments that live in home; the same id and content again answers the same payment.
+
+    Refusals: NotFound and WrongState, for an order that is not the buyer's or not to be paid; IdReused.
+    """
+    ids: dict[ShopId, set[OrderId]] = defaultdict(set)
+    for item in items:
+        for key in item.orders:
+            ids[key.shop_id].add(key.order_id)
+    orders = {shop_id: await store.orders_by_id(tx, shop_id, order_ids) for shop_id, order_ids in ids.items()}
+    found = [[order_of(orders[key.shop_id], key.order_id, item.buyer_id) for key in item.orders] for item in items]
+    made_before = await load(tx, home, [item.payment_id for item in items])
+    drafts = [
+        _payment_draft(item, wanted, again=item.payment_id in made_before)
+        for item, wanted in zip(items, found, strict=True)
+    ]
+    made = iter(await create(tx, home, [draft for draft in drafts if isinstance(draft, Draft)], now))
+    return [next(made) if isinstance(draft, Draft) else draft for draft in drafts]
+
+
+def _payment_draft(paying: Paying, wanted: Sequence[Order | Refused], *, again: bool) -> Draft | Refused:
+    """again: the payment was made before, so that its orders may have moved on since."""
+    orders = []
+    for order in wanted:
+        if isinstance(order, Refused):
+            return order
+        orders.append(order)
+    for order in orders:
+        if order.state != State.PLACED and not again:
+            return WrongState(f"order {order.id} is {order.state}, so it cannot be paid", state=order.state.value)
+    parts = tuple(sorted(Part(order.shop_id, order.id, order.total_fen) for order in orders))
+    return Draft(paying.payment_id, paying.buyer_id, parts, min(order.expires_at for order in orders))
 
 
 async def deliver(tx: Transaction, shop_id: ShopId, notices: Sequence[Notice], now: datetime) -> list[Refused | None]:

@@ -33,6 +33,8 @@ from fairwind.orders import events, store
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, decide_refunds
 from fairwind.orders.commands import (
     Cancelling,
+    OrderKey,
+    Paying,
     Receiving,
     ShipmentDraft,
     Shipping,
@@ -44,13 +46,14 @@ from fairwind.orders.commands import (
     place,
     receive,
     ship,
+    start_payments,
 )
 from fairwind.orders.order import Order, OrderDraft, Placing
 from fairwind.orders.payment import Arrival
 from fairwind.orders.pricing import FreightRule
 from fairwind.orders.refund import Refund, RefundDraft
-from fairwind.orders.states import RefundAction, RefundState, State, WrongState
-from fairwind.payments import Draft, Notice, Part, Payment, Payments, create, load
+from fairwind.orders.states import RefundAction, RefundState, State
+from fairwind.payments import Notice, Payment, Payments
 
 RECEIPT_AFTER = timedelta(days=10)
 """Goods count as received so long after shipping, when the buyer says nothing."""
@@ -73,13 +76,6 @@ class ShopOrderDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order: OrderDraft
 
 
-class OrderKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Names an order."""
-
-    shop_id: Annotated[ShopId, Meta(ge=1)]
-    order_id: OrderId
-
-
 class Orders:
     """Orders of all shops."""
 
@@ -92,7 +88,7 @@ class Orders:
         self._placements = placements
         window = self.after_sales_window
         self.placing: Gate[ShopId, Placing, Order] = platform.gate("place", partial(place, hold_ttl=hold_ttl))
-        self._creating: Gate[ShopId, Draft, Payment] = platform.gate("create_payment", create)
+        self._starting: Gate[ShopId, Paying, Payment] = platform.gate("start_payment", start_payments)
         self.delivering: Gate[ShopId, Notice, None] = platform.gate("deliver", deliver)
         self._paying: Gate[ShopId, Arrival, None] = platform.gate("pay", pay)
         self._cancelling: Gate[ShopId, Cancelling, Order] = platform.gate("cancel", cancel)
@@ -137,18 +133,10 @@ class Orders:
 
     async def start_payment(self, payment_id: PaymentId, keys: Sequence[OrderKey], buyer_id: PersonId) -> Payment:
         """One payment for placed orders of one buyer; its page is at the provider."""
-        orders = [await self.order(key.shop_id, key.order_id, buyer_id) for key in keys]
-        if len({order.shop_id for order in orders}) < len(orders):
+        if len({key.shop_id for key in keys}) < len(keys):
             raise Invalid("a payment pays one order per shop")
-        parts = tuple(sorted(Part(order.shop_id, order.id, order.total_fen) for order in orders))
-        draft = Draft(payment_id, buyer_id, parts, min(order.expires_at for order in orders))
-        home = parts[0].shop_id
-        async with self._platform.database.transaction() as tx:
-            made_before = await load(tx, home, [payment_id])
-        for order in orders:
-            if order.state != State.PLACED and not made_before:
-                raise WrongState(f"order {order.id} is {order.state}, so it cannot be paid", state=order.state.value)
-        payment = await self._creating(home, draft)
+        paying = Paying(payment_id, buyer_id, tuple(keys))
+        payment = await self._starting(paying.home, paying)
         if payment.state != "created":
             return payment
         return msgspec.structs.replace(payment, pay_url=await self._payments.page_of(payment))

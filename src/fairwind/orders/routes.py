@@ -28,9 +28,9 @@ from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
 from fairwind.ledger import AccountKind, Balance, StatementLine
 from fairwind.orders.after_sales import Answer
 from fairwind.orders.book import Book, TransferView
-from fairwind.orders.commands import ShipmentDraft
+from fairwind.orders.commands import OrderKey, ShipmentDraft
 from fairwind.orders.order import Order, OrderDraft
-from fairwind.orders.orders import OrderKey, Orders, ShopOrderDraft
+from fairwind.orders.orders import Orders, ShopOrderDraft
 from fairwind.orders.pricing import FreightRule, OffShelf, PlacementMismatch, TotalChanged
 from fairwind.orders.refund import AfterSalesOver, Refund, RefundDraft, RefundOpen, RefundTooLarge
 from fairwind.orders.states import RefundAction, RefundState, State, WrongState

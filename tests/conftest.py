@@ -67,6 +67,14 @@ def empty_database_url(server_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def module_database_url(server_url: str) -> Iterator[str]:
+    """A database of one module's own, with every context's tables."""
+    with _database(server_url) as url:
+        upgrade(url, _contexts())
+        yield url
+
+
 @contextmanager
 def _database(server_url: str) -> Iterator[str]:
     name = f"fairwind_test_{uuid4().hex}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fairwind.catalog import ProductDraft, SkuDraft, Stockroom, add_products
 from fairwind.inventory import add_stock
 from fairwind.kernel import (
     Database,
@@ -37,7 +38,7 @@ ADDRESS = Address("王小明", "13800000000", "110105", "建国路 1 号")
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop, its SKUs in order; SKU and product ids are the same."""
+    """A shop and its SKUs in order, each of a product of its own."""
 
     id: ShopId
     sku_ids: tuple[SkuId, ...]
@@ -53,37 +54,20 @@ async def open_shop(database: Database, *stock: int, price_fen: int = 9900) -> S
     """A new shop with a SKU on the shelf for each quantity of stock."""
 
     async def work(tx: Transaction) -> Shop:
-        shop_id, *sku_ids = await next_ids(tx, 1 + len(stock))
+        [shop_id] = map(ShopId, await next_ids(tx, 1))
         await tx.execute(
             "INSERT INTO catalog.shop (shop_id, name, channel, opened_on, created_at)"
-            " VALUES (%(shop_id)s, '乘风小店', 'own', '2020-05-01', %(now)s)",
-            {"shop_id": shop_id, "now": NOW},
+            " VALUES (%s, '乘风小店', 'own', '2020-05-01', %s)",
+            (shop_id, NOW),
         )
-        values = {"shop_id": shop_id, "ids": sku_ids, "price_fen": price_fen, "now": NOW}
-        await tx.execute(
-            "INSERT INTO catalog.product (shop_id, id, code, title, brief, brand, unit, on_shelf, price_fen,"
-            " created_at, updated_at) SELECT %(shop_id)s, id, id::text, '伞 ' || id, '', '', '把', true,"
-            " %(price_fen)s, %(now)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
-            values,
-        )
-        await tx.execute(
-            "INSERT INTO catalog.sku (shop_id, id, product_id, position, spec, price_fen, list_price_fen, on_shelf,"
-            " created_at, updated_at) SELECT %(shop_id)s, id, id, 1, '蓝', %(price_fen)s, %(price_fen)s, true,"
-            " %(now)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
-            values,
-        )
-        await tx.execute(
-            "INSERT INTO catalog.wording (shop_id, product_id, text, grams)"
-            " SELECT %(shop_id)s, id, '伞', '{伞}' FROM unnest(%(ids)s::bigint[]) AS id",
-            values,
-        )
-        await tx.execute(
-            "INSERT INTO catalog.price_change (shop_id, sku_id, revision, price_fen, list_price_fen, changed_at)"
-            " SELECT %(shop_id)s, id, 1, %(price_fen)s, %(price_fen)s, %(now)s FROM unnest(%(ids)s::bigint[]) AS id",
-            values,
-        )
-        await add_stock(tx, ShopId(shop_id), list(zip(map(SkuId, sku_ids), stock, strict=True)), NOW)
-        return Shop(ShopId(shop_id), tuple(map(SkuId, sku_ids)))
+        drafts = [
+            ProductDraft(
+                code=f"P{number}", title=f"雨伞 {number}", skus=[SkuDraft(price_fen=Fen(price_fen), stock=left)]
+            )
+            for number, left in enumerate(stock)
+        ]
+        products = await add_products(tx, shop_id, drafts, NOW, Stockroom(add_stock))
+        return Shop(shop_id, tuple(accepted(product).skus[0].id for product in products))
 
     return await database.run(work)
 

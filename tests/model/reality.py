@@ -87,16 +87,14 @@ class Reality:
         self.reset()
 
     def reset(self) -> None:
-        """A new day: time starts again, with nobody's events waiting."""
+        """A new world: no shops, no orders, and time starts again."""
         self.clock = ModelClock()
         platform = Platform(self._database, self.clock, Settings())
         self._orders = Orders(platform, None, None)  # type: ignore[arg-type]
         self._relay = platform.relay
         self._relay.subscribe(PART_PAID, self._orders.pay_part)
         self._relay.subscribe("payments.refunded", confirm_refunds)
-        self.do(self._database.run(lambda tx: tx.execute("DELETE FROM kernel.outbox")))
-        self.do(self._database.run(lambda tx: tx.execute("DELETE FROM inventory.hold")))
-        self.do(self._database.run(lambda tx: tx.execute("DELETE FROM orders.deadline")))
+        self.do(self._database.run(lambda tx: tx.execute(f"TRUNCATE {_TABLES} CASCADE")))  # type: ignore[arg-type]
 
     def close(self) -> None:
         self.do(self._database.close())
@@ -317,6 +315,10 @@ def _subject(topic: str, subject: Any) -> int | None:
     return subject if isinstance(subject, int) else None
 
 
+_TABLES = """
+    kernel.outbox, catalog.shop, ledger.account, ledger.transfer, inventory.stock, inventory.hold, inventory.bought,
+    payments.payment, payments.discrepancy, payments.refund_cap, orders.freight_rule, orders.shop_order, orders.line,
+    orders.deadline, orders.stray_payment"""
 _READS = {
     "stock": """
         SELECT stock.shop_id, sku_id, adjusted_quantity, sold_quantity, held_quantity, buyer_limit, in_stock

@@ -2,8 +2,8 @@
 
 A context keeps its tables in `schema.sql`, cut into steps by lines `-- version N`; a step that was released is never
 edited, a change is a new step. `kernel.schema_version` remembers which steps a database has. A line
-`-- distribute context.table by column` spreads that table over the workers where Citus is installed and means nothing
-elsewhere.
+`-- distribute context.table by column` spreads that table over the workers where Citus is installed, a line
+`-- reference context.table` keeps a copy of it on each; both mean nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import psycopg
 from fairwind.kernel.database import DatabaseError, shown
 
 _VERSION = re.compile(r"^-- version (\d+)$", re.MULTILINE)
+_REFERENCE = re.compile(r"^-- reference (\w+\.\w+)$", re.MULTILINE)
 _DISTRIBUTE = re.compile(r"^-- distribute (\w+\.\w+) by (\w+)$", re.MULTILINE)
 _LOCK = 0x0FA1_2B1D
 """Advisory lock: of several servers that start at once, one upgrades and the others wait."""
@@ -119,6 +120,8 @@ def _take(connection: psycopg.Connection[tuple[object, ...]], step: Step, *, dis
         )
     connection.execute(step.sql)
     if distributed:
+        for table in _REFERENCE.findall(step.sql):
+            connection.execute("SELECT create_reference_table(%s)", (table,))
         for table, column in _DISTRIBUTE.findall(step.sql):
             connection.execute("SELECT create_distributed_table(%s, %s)", (table, column))
     connection.execute(

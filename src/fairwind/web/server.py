@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Callable, Iterator
 
@@ -62,6 +63,17 @@ async def serve(
         stopping.cancel()
 
 
+def _collect_rarely() -> None:
+    """Leave what the app is made of to itself, and look for cycles among requests' objects less often.
+
+    Requests leave next to no cycles behind, and going through everything each few hundred allocations cost a third of
+    the throughput and doubled p99.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -70,6 +82,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            _collect_rarely()
             self._ready()
 
     @contextlib.contextmanager

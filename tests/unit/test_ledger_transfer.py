@@ -29,9 +29,9 @@ def test_what_one_account_loses_another_wins(transfers: list[Transfer]) -> None:
 def test_each_account_changes_by_its_credits_less_its_debits(transfers: list[Transfer]) -> None:
     moved = changes(transfers)
     for account in ACCOUNTS:
-        credits = sum(each.amount_fen for each in transfers if each.credit == account)
-        debits = sum(each.amount_fen for each in transfers if each.debit == account)
-        assert moved.get(account, 0) == credits - debits
+        won = sum(each.amount_fen for each in transfers if each.credit == account)
+        lost = sum(each.amount_fen for each in transfers if each.debit == account)
+        assert moved.get(account, 0) == won - lost
 
 
 @given(TRANSFERS)

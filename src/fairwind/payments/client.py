@@ -30,7 +30,7 @@ from fairwind.payments.signature import CALLBACK, flaw, signed
 NAME = "sandbox"
 
 _TIMEOUT_S = 5
-_CONNECTIONS_MAX = 16
+_CONNECTIONS_MAX = 64
 _IDLE_MAX_S = 3
 """Less than the provider waits for: it must not close a connection at the moment at which we ask by it."""
 _SHOP_MAX = 2**63 - 1

@@ -15,7 +15,7 @@ from fairwind.payments.signature import CALLBACK, signed
 
 log = structlog.get_logger(__name__)
 
-_IN_FLIGHT_MAX = 16
+_IN_FLIGHT_MAX = 64
 _TIMEOUT_S = 10
 _IDLE_MAX_S = 3
 """Less than the merchant's server waits for: it must not close a connection at the moment at which we use it."""

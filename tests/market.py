@@ -15,6 +15,7 @@ from fairwind.kernel import (
     OrderId,
     PaymentId,
     PersonId,
+    ProductId,
     RefundId,
     ShopId,
     SkuId,
@@ -38,10 +39,11 @@ ADDRESS = Address("王小明", "13800000000", "110105", "建国路 1 号")
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop and its SKUs in order, each of a product of its own."""
+    """A shop, its SKUs in order, and the product of each."""
 
     id: ShopId
     sku_ids: tuple[SkuId, ...]
+    product_ids: tuple[ProductId, ...]
 
     @property
     def sku_id(self) -> SkuId:
@@ -66,8 +68,8 @@ async def open_shop(database: Database, *stock: int, price_fen: int = 9900) -> S
             )
             for number, left in enumerate(stock)
         ]
-        products = await add_products(tx, shop_id, drafts, NOW, Stockroom(add_stock))
-        return Shop(shop_id, tuple(accepted(product).skus[0].id for product in products))
+        products = [accepted(each) for each in await add_products(tx, shop_id, drafts, NOW, Stockroom(add_stock))]
+        return Shop(shop_id, tuple(each.skus[0].id for each in products), tuple(each.id for each in products))
 
     return await database.run(work)
 

@@ -35,7 +35,7 @@ def shop(server: Server) -> Shop:
 
 
 def pin_of(session: dict[str, Any], shop: Shop, place: int = 0) -> str:
-    return f"/live-sessions/{session['id']}/pins/{shop.id}/{shop.sku_ids[place]}"
+    return f"/live-sessions/{session['id']}/pins/{shop.id}/{shop.product_ids[place]}"
 
 
 def test_a_host_goes_live_pins_goods_and_ends(server: Server, host: Client, shop: Shop) -> None:
@@ -52,13 +52,13 @@ def test_a_host_goes_live_pins_goods_and_ends(server: Server, host: Client, shop
 
     viewer = server.client()
     seen = viewer.get(path).json()
-    assert [pin["product_id"] for pin in seen["pins"]] == [shop.sku_ids[1], shop.sku_ids[0]]
+    assert [pin["product_id"] for pin in seen["pins"]] == [shop.product_ids[1], shop.product_ids[0]]
     assert seen["pins"][1]["note"] == "今晚最低价"
     assert seen["pins"][1]["price_fen"] == 9900
     assert seen["pins"][1]["on_shelf"] is True
 
     assert host.delete(pin_of(started.json(), shop, 1)).status_code == 204
-    assert [pin["product_id"] for pin in viewer.get(path).json()["pins"]] == [shop.sku_ids[0]]
+    assert [pin["product_id"] for pin in viewer.get(path).json()["pins"]] == [shop.product_ids[0]]
 
     ended = host.put(f"{path}/end")
     assert ended.json()["state"] == "ended"
@@ -150,7 +150,7 @@ def test_only_goods_on_the_shelf_are_pinned(server: Server, host: Client, sessio
     missing = host.put(f"/live-sessions/{session['id']}/pins/{shop.id}/1", json={})
 
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-    assert host.put(f"/live-sessions/{uuid4()}/pins/{shop.id}/{shop.sku_ids[0]}", json={}).status_code == 404
+    assert host.put(f"/live-sessions/{uuid4()}/pins/{shop.id}/{shop.product_ids[0]}", json={}).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class World:
         others = self.server.run(open_shop(database, 100))
         self.server.run(self._join(shop.id, self.people["merchant"]))
         self.server.run(self._join(others.id, self.stranger))
-        self.there |= {"shop_id": shop.id, "sku_id": shop.sku_id, "product_id": shop.sku_id}
+        self.there |= {"shop_id": shop.id, "sku_id": shop.sku_id, "product_id": shop.product_ids[0]}
 
     def _make_order(self) -> None:
         buyer, shop_id = self.people["buyer"], self.there["shop_id"]

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from fairwind.identity import NOBODY, SESSION_COOKIE, Access, Identity
 from fairwind.kernel.pages import BIGINT_MAX
-from fairwind.web.binding import CALLER
+from fairwind.web.binding import APP, CALLER
 from fairwind.web.problems import UnknownRoute
 
 _COOKIE = SESSION_COOKIE.encode() + b"="
 
 
-def check_declared(handlers: Iterable[BaseRouteHandler]) -> None:
+def check_declared(handlers: Iterable[HTTPRouteHandler]) -> None:
     """Every route says who may call it; one that does not is a mistake of its author."""
     for handler in handlers:
         assert isinstance(handler.opt.get("access"), Access), f"{handler} needs opt={{'access': Access.…}}"
@@ -31,7 +31,7 @@ def check_declared(handlers: Iterable[BaseRouteHandler]) -> None:
 
 
 def authorised(identity: Identity) -> Callable[[ASGIApp], ASGIApp]:
-    """Middleware that finds out who calls and refuses whoever may not."""
+    """Middleware that finds out who calls, refuses whoever may not, and calls the bound handler."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def check(scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +45,7 @@ def authorised(identity: Identity) -> Callable[[ASGIApp], ASGIApp]:
                 caller = await identity.caller(session_token(scope))
                 caller.check(access, path.get("shop_id"))
             scope["state"][CALLER] = caller
-            await app(scope, receive, send)
+            await options.get(APP, app)(scope, receive, send)
 
         return check
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar import Litestar, Response
 from litestar.enums import HttpMethod
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler
 
 import fairwind
 from fairwind.kernel import Platform
@@ -19,6 +19,7 @@ from fairwind.web.binding import bind
 from fairwind.web.contexts import wire_all
 from fairwind.web.document import document
 from fairwind.web.door import Door
+from fairwind.web.journal import Journal
 from fairwind.web.problems import problem
 
 
@@ -33,20 +34,25 @@ def build(platform: Platform) -> Litestar:
         "database": platform.database,
         "clock": platform.clock,
         "settings": platform.settings,
+        "journal": Journal(platform.settings.log_format),
     }
     for wiring in wirings.values():
         objects |= wiring.provides
-    by_context = {name: _bound(wiring.handlers, objects) for name, wiring in wirings.items()}
-    by_context["health"] = _bound(health.HANDLERS, objects)
-    openapi = _document(by_context)
-    objects["document"] = pages.Document(openapi)
+
+    def bound(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+        check_declared(handlers)
+        return [bind(handler, objects, platform.settings.body_bytes_max) for handler in handlers]
 
     async def start() -> None:
         platform.start()
 
-    everything = [handler for bound in by_context.values() for handler in bound] + _bound(pages.HANDLERS, objects)
+    by_context = {name: bound(wiring.handlers) for name, wiring in wirings.items()}
+    by_context["health"] = bound(health.HANDLERS)
+    openapi = _document(by_context)
+    objects["document"] = pages.Document(openapi)
+    handlers = [handler for handlers in by_context.values() for handler in handlers] + bound(pages.HANDLERS)
     app = Litestar(
-        _options(everything) + everything,  # first, so that Litestar makes none of its own
+        [*_options(handlers), *handlers],  # OPTIONS first, so that Litestar makes none of its own
         middleware=[authorised(objects["identity"])],
         exception_handlers={Exception: problem},
         request_max_body_size=platform.settings.body_bytes_max,
@@ -56,38 +62,26 @@ def build(platform: Platform) -> Litestar:
         logging_config=None,
     )
     app.state.openapi = openapi
-    app.asgi_handler = Door(app.asgi_handler, platform.settings)
+    app.asgi_handler = Door(app.asgi_handler, platform.settings, objects["journal"])
     return app
 
 
-def _bound(handlers: Sequence[BaseRouteHandler], objects: Mapping[str, Any]) -> list[BaseRouteHandler]:
-    check_declared(handlers)
-    return [bind(handler, objects) for handler in handlers]
-
-
-def _options(handlers: Sequence[BaseRouteHandler]) -> list[BaseRouteHandler]:
+def _options(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """What each address answers to OPTIONS: Litestar's own answer forgets methods whose handler came later."""
     methods: dict[str, set[str]] = {}
     for handler in handlers:
-        if isinstance(handler, HTTPRouteHandler):
-            for path in handler.paths:
-                methods.setdefault(path, {"OPTIONS"}).update(
-                    str(HttpMethod(each).value) for each in handler.http_methods
-                )
+        for path in handler.paths:
+            methods.setdefault(path, {"OPTIONS"}).update(str(HttpMethod(each).value) for each in handler.http_methods)
     return [_allowing(path, ", ".join(sorted(those))) for path, those in methods.items()]
 
 
-def _allowing(path: str, methods: str) -> BaseRouteHandler:
+def _allowing(path: str, methods: str) -> HTTPRouteHandler:
     async def allowed() -> Response[None]:
         return Response(None, status_code=204, headers={"Allow": methods})
 
     return HTTPRouteHandler(path, http_method=HttpMethod.OPTIONS)(allowed)
 
 
-def _document(by_context: Mapping[str, Sequence[BaseRouteHandler]]) -> dict[str, Any]:
-    http = {
-        name: [handler for handler in handlers if isinstance(handler, HTTPRouteHandler)]
-        for name, handlers in by_context.items()
-    }
+def _document(by_context: Mapping[str, Sequence[HTTPRouteHandler]]) -> dict[str, Any]:
     about = {name: inspect.getdoc(sys.modules.get(f"fairwind.{name}", health)) or "" for name in by_context}
-    return document(http, {name: text.partition("\n")[0] for name, text in about.items()}, fairwind.__version__)
+    return document(by_context, {name: text.partition("\n")[0] for name, text in about.items()}, fairwind.__version__)

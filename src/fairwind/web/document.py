@@ -22,7 +22,7 @@ from litestar.handlers import HTTPRouteHandler
 from fairwind.identity import SESSION_COOKIE, Access
 from fairwind.kernel import Busy, Forbidden, Refused, SignInNeeded, Stopping, Unavailable
 from fairwind.kernel.pages import BIGINT_MAX, BadCursor, Page
-from fairwind.web.binding import ANSWER, INPUTS, STATUS
+from fairwind.web.binding import ANSWER, INPUTS
 from fairwind.web.door import SAFE_METHODS, CrossOrigin
 from fairwind.web.inputs import Gone, Inputs, InvalidBody, InvalidQuery, WrongContentType
 from fairwind.web.problems import MEDIA_TYPE, BadRequest, BodyTooLarge, Internal, UnknownRoute
@@ -171,7 +171,7 @@ class Operation:
 
     def _good(self, schemas: _Schemas) -> dict[str, Any]:
         good: dict[str, Any] = {}
-        for status in (self.handler.opt[STATUS], *self.handler.opt.get("statuses", ())):
+        for status in (self.handler.status_code, *self.handler.opt.get("statuses", ())):
             good[str(status)] = {"description": HTTPStatus(status).phrase, "headers": _REQUEST_ID}
             if self.answer is not None:
                 good[str(status)]["content"] = {"application/json": {"schema": schemas.of(self.answer)}}

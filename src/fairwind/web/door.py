@@ -1,7 +1,7 @@
 """The door: what every request passes, whatever its route, and whether or not there is one.
 
-It gives each request its id, refuses forged and malformed ones, adds the security headers, and counts and logs the
-answer. It stands on the hottest path, so it looks at the headers once and allocates little.
+It gives each request its id, refuses forged and malformed ones, adds the security headers, and notes the answer. It
+stands on the hottest path, so it looks at the headers once and allocates little.
 """
 
 from __future__ import annotations
@@ -10,24 +10,19 @@ import os
 import re
 from itertools import count
 from time import perf_counter
-from typing import Any
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from fairwind.kernel import Refused, Settings, metrics
-from fairwind.web.access_log import AccessLog
+from fairwind.web.journal import Journal
 from fairwind.web.problems import MEDIA_TYPE, BadRequest, document
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-_SECURITY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"content-security-policy", b"frame-ancestors 'none'; base-uri 'none'"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NO_FRAMES = (b"content-security-policy", b"frame-ancestors 'none'")
 
 
 class CrossOrigin(Refused):
@@ -40,13 +35,12 @@ class CrossOrigin(Refused):
 class Door:
     """Wraps the app; see the module."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, journal: Journal) -> None:
         self._app = app
+        self._journal = journal
         self._own_origin = settings.public_url.encode()
         self._prefix = os.urandom(5).hex()
         self._numbers = count(1)
-        self._log = AccessLog(settings.log_format)
-        self._observe: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -57,35 +51,43 @@ class Door:
         request_id = self._request_id(headers.get(b"x-request-id"))
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        added = [*_SECURITY, (b"x-request-id", request_id.encode())]
         status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *added]
+                ours = (_NOSNIFF, _NO_FRAMES, (b"x-request-id", request_id.encode()))
+                message["headers"] = [*message["headers"], *ours]
             await send(message)
 
-        method = scope["method"]
         try:
-            refusal = self._refusal(method, scope, headers)
+            refusal = self._refusal(scope, headers)
             if refusal is None:
                 await self._app(scope, receive, answer)
             else:
                 await _refuse(refusal, request_id, answer)
         finally:
-            self._count(request_id, scope, status, perf_counter() - started)
+            client = scope["client"]
+            self._journal.note(
+                request_id,
+                client[0] if client else "",
+                scope["method"],
+                scope.get("path_template") or "unknown",
+                scope["path"],
+                status,
+                perf_counter() - started,
+            )
 
     def _request_id(self, given: bytes | None) -> str:
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode()
         return f"{self._prefix}-{next(self._numbers):06x}"
 
-    def _refusal(self, method: str, scope: HTTPScope, headers: dict[bytes, bytes]) -> Refused | None:
+    def _refusal(self, scope: HTTPScope, headers: dict[bytes, bytes]) -> Refused | None:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return BadRequest("the address holds the character NUL")
-        if method not in SAFE_METHODS and not self._same_origin(headers):
+        if scope["method"] not in SAFE_METHODS and not self._same_origin(headers):
             return CrossOrigin("a page of another site may not do this with your session; use this site's own pages")
         return None
 
@@ -102,17 +104,6 @@ class Door:
         if site is not None:
             return site in (b"same-origin", b"none")
         return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
-
-    def _count(self, request_id: str, scope: HTTPScope, status: int, took_s: float) -> None:
-        method: str = scope["method"]
-        route: str = scope.get("path_template") or "unknown"
-        key = (method, route, status)
-        observe = self._observe.get(key)
-        if observe is None:
-            observe = self._observe[key] = metrics.REQUEST_S.labels(method, route, str(status)).observe
-        observe(took_s)
-        client = scope["client"]
-        self._log.note(request_id, client[0] if client else "", method, scope["path"], status, took_s)
 
 
 async def _refuse(refusal: Refused, request_id: str, send: Send) -> None:

@@ -13,6 +13,7 @@ from fairwind.identity import Access, Caller, Role
 from fairwind.kernel import DatabaseError, Forbidden, Platform, Unavailable
 from fairwind.kernel.schema import missing
 from fairwind.web.contexts import PACKAGES
+from fairwind.web.journal import Journal
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -43,10 +44,11 @@ async def ready(platform: Platform) -> Health:
 
 
 @get("/metrics", opt={"access": Access.PUBLIC}, include_in_schema=False)
-async def show_metrics(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+async def show_metrics(request: Request[Any, Any, Any], caller: Caller, journal: Journal) -> Response[bytes]:
     """Prometheus metrics, for operators and for a collector on this machine."""
     if Role.OPERATOR not in caller.roles and not _from_this_machine(request):
         raise Forbidden("metrics are for operators and for collectors on this machine")
+    journal.write()
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -15,9 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request
-from litestar.enums import ParamType
-from litestar.params import ParameterKwarg
+from litestar.types import Receive, Scope
 from msgspec import Meta
 
 from fairwind.kernel import Refused
@@ -59,8 +57,11 @@ class Gone(Refused):
 class Inputs:
     """How one handler's arguments are read. path, query and body are None where there is nothing to read."""
 
-    def __init__(self, name: str, parameters: Sequence[Parameter], in_path: set[str]) -> None:
+    def __init__(
+        self, name: str, parameters: Sequence[Parameter], in_path: set[str], body_bytes_max: int | None
+    ) -> None:
         """name: unique. parameters: those that the request fills, annotations resolved. in_path: the path's names."""
+        self._body_bytes_max = body_bytes_max or sys.maxsize
         body = [parameter.annotation for parameter in parameters if parameter.name == BODY]
         rest = [parameter for parameter in parameters if parameter.name != BODY]
         self.body: Any = plain(body[0]) if body else None
@@ -71,9 +72,8 @@ class Inputs:
         }
         self._decoder = msgspec.json.Decoder(self.body) if body else None
 
-    async def read(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
+    async def read(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         """The arguments by name. Raises UnknownRoute, InvalidQuery, InvalidBody and what else a body can be."""
-        scope = request.scope
         arguments: dict[str, Any] = {}
         if self.path is not None:
             arguments |= _path(scope["path_params"], self.path)
@@ -82,8 +82,8 @@ class Inputs:
         elif scope["query_string"]:
             raise InvalidQuery("this address takes no query", errors=[])
         if self._decoder is not None:
-            check_json(request)
-            arguments[BODY] = decode(await read_body(request), self._decoder)
+            check_json(scope)
+            arguments[BODY] = decode(await read_body(receive, self._body_bytes_max), self._decoder)
         return arguments
 
     def _query(self, text: bytes) -> dict[str, Any]:
@@ -136,33 +136,24 @@ def plain(annotation: Any) -> Any:
     return inner
 
 
-def is_filled_by_litestar(annotation: Any) -> bool:
-    """Headers and cookies are left to Litestar."""
-    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return any(
-        isinstance(mark, ParameterKwarg) and mark.param_type in (ParamType.HEADER, ParamType.COOKIE) for mark in marks
-    )
-
-
 def _is_list(annotation: Any) -> bool:
     kinds = [annotation, *get_args(annotation)]
     return any(get_origin(kind) in (list, tuple, set, frozenset) or kind in (list, tuple) for kind in kinds)
 
 
-def check_json(request: Request[Any, Any, Any]) -> None:
+def check_json(scope: Scope) -> None:
     """Raise WrongContentType unless the body is declared as JSON; a form on another site's page cannot be."""
-    declared = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
+    declared = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     if declared.partition(b";")[0].strip().lower() != b"application/json":
         raise WrongContentType("send JSON, with the header Content-Type: application/json")
 
 
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
     """The whole body, most often one chunk. Raises BodyTooLarge, Gone."""
-    bytes_max = request.route_handler.resolve_request_max_body_size() or sys.maxsize
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
-        message: Any = await request.receive()
+        message: Any = await receive()
         if message["type"] == "http.disconnect":
             raise Gone("the client went away before its request was complete")
         chunks.append(message["body"])

@@ -78,7 +78,9 @@ async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
 
 
 def _page(name: str) -> Response[str]:
-    return Response(_text(name), media_type="text/html", headers={"Content-Security-Policy": _CSP})
+    return Response(
+        _text(name), media_type="text/html", headers={"Content-Security-Policy": _CSP, "Referrer-Policy": "same-origin"}
+    )
 
 
 @cache

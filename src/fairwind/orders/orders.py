@@ -15,6 +15,7 @@ from msgspec import Meta
 from fairwind.content import Placement, Placements
 from fairwind.inventory import expired_holds
 from fairwind.kernel import (
+    Busy,
     Event,
     Gate,
     Invalid,
@@ -26,7 +27,9 @@ from fairwind.kernel import (
     RefundId,
     Refused,
     ShopId,
+    Stopping,
     Transaction,
+    Unavailable,
     accepted,
 )
 from fairwind.orders import events, store
@@ -52,12 +55,14 @@ from fairwind.orders.order import Order, OrderDraft, Placing
 from fairwind.orders.payment import Arrival
 from fairwind.orders.pricing import FreightRule
 from fairwind.orders.refund import Refund, RefundDraft
-from fairwind.orders.states import RefundAction, RefundState, State
+from fairwind.orders.states import RefundAction, RefundState, State, WrongState
 from fairwind.payments import Notice, Payment, Payments
 
 RECEIPT_AFTER = timedelta(days=10)
 """Goods count as received so long after shipping, when the buyer says nothing."""
 _SWEPT_MAX = 2000
+_PASSING = (Busy, Stopping, Unavailable)
+"""Refusals that say nothing of what was asked: the same may go well in a moment."""
 
 T = TypeVar("T")
 
@@ -112,24 +117,45 @@ class Orders:
         return placement
 
     async def check_out(self, drafts: Sequence[ShopOrderDraft], buyer_id: PersonId) -> list[Order]:
-        """Place one order per shop, all or none: when a shop refuses, what others placed is cancelled again.
+        """Place one order per shop, all or none: when a shop refuses, what this checkout placed is cancelled again.
 
-        Should the server die in between, the holds that were placed expire by themselves.
+        Asked again, it answers its orders as they stand, and places those that it could not place before; once it was
+        undone it stays so, and WrongState says that. What passes (Busy, Stopping, Unavailable) undoes nothing: asked
+        again it goes on. Should nobody ask, or the server die in between, the holds expire by themselves.
         """
         if len({draft.shop_id for draft in drafts}) < len(drafts):
             raise Invalid("a checkout has one order per shop")
+        before = await self._placed_before(drafts, buyer_id)
+        undone = [order for order in before.values() if order.state != State.PLACED]
+        if undone and len(before) < len(drafts):
+            raise WrongState(
+                f"order {undone[0].id} of this checkout is {undone[0].state}; check out again with new order ids",
+                state=undone[0].state.value,
+            )
         outcomes = await asyncio.gather(
             *(self.place(draft.shop_id, draft.order, buyer_id) for draft in drafts), return_exceptions=True
         )
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         placed = [outcome for outcome in outcomes if isinstance(outcome, Order)]
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
+        for failure in failures:
+            if not isinstance(failure, _PASSING):
+                fresh = [order for order in placed if (order.shop_id, order.id) not in before]
                 await asyncio.gather(
-                    *(self.cancel(o.shop_id, o.id, buyer_id) for o in placed if o.state == State.PLACED),
-                    return_exceptions=True,
+                    *(self.cancel(order.shop_id, order.id, buyer_id) for order in fresh), return_exceptions=True
                 )
-                raise outcome
+                raise failure
+        if failures:
+            raise failures[0]
         return placed
+
+    async def _placed_before(
+        self, drafts: Sequence[ShopOrderDraft], buyer_id: PersonId
+    ) -> dict[tuple[ShopId, OrderId], Order]:
+        """Those of a checkout's orders that an earlier attempt has placed."""
+        async with self._platform.database.transaction() as tx:
+            found = [await store.orders_by_id(tx, draft.shop_id, {draft.order.id}) for draft in drafts]
+        orders = [order for of_shop in found for order in of_shop.values()]
+        return {(order.shop_id, order.id): order for order in orders if order.buyer_id == buyer_id}
 
     async def start_payment(self, payment_id: PaymentId, keys: Sequence[OrderKey], buyer_id: PersonId) -> Payment:
         """One payment for placed orders of one buyer; its page is at the provider."""

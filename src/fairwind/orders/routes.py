@@ -76,7 +76,7 @@ async def place_order(shop_id: FromPath[ShopId], data: JSONBody[OrderDraft], cal
     return await orders.place(shop_id, data, caller.person)
 
 
-@post("/checkouts", opt={"access": Access.BUYER, "refusals": _PLACING})
+@post("/checkouts", opt={"access": Access.BUYER, "refusals": [*_PLACING, WrongState]})
 async def check_out(data: JSONBody[Checkout], caller: Caller, orders: Orders) -> CheckedOut:
     """Place one order per shop, all or none; one payment can then pay them all."""
     placed = await orders.check_out(data.orders, caller.person)

@@ -11,7 +11,19 @@ import msgspec
 import psycopg
 import pytest
 
-from fairwind.kernel import Database, Event, Relay, ShiftedClock, ShopId, Transaction, Unavailable, emit
+from fairwind.kernel import (
+    Busy,
+    Database,
+    Event,
+    Refused,
+    Relay,
+    ShiftedClock,
+    ShopId,
+    Stopping,
+    Transaction,
+    Unavailable,
+    emit,
+)
 from fairwind.kernel.schema import upgrade
 
 SHOP, OTHER = ShopId(1), ShopId(2)
@@ -104,6 +116,24 @@ async def test_events_are_handed_on_once_in_order_and_with_what_they_told(
     assert {(event.shop_id, event.topic, event.created_at) for event in events} == {(SHOP, "said", before)}
     assert now >= before
     assert await waiting(outbox) == []
+
+
+@pytest.mark.parametrize("no_room", [Busy("try again in a second"), Stopping("shutting down")])
+async def test_an_event_whose_consumer_has_no_room_waits_without_being_blamed(
+    outbox: Database, clock: ShiftedClock, relay: Relay, no_room: Refused
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise no_room
+
+    relay.subscribe("said", refuse)
+    relay.subscribe("heard elsewhere", hear)
+    await say(outbox, clock, 1, 2)
+    await say(outbox, clock, 3, topic="heard elsewhere")
+
+    assert await relay.drain() == 1
+
+    assert await waiting(outbox) == [(1, 0, False), (2, 0, False)]
+    assert await heard(outbox) == [3]
 
 
 async def test_a_transaction_that_fails_tells_nothing(outbox: Database, clock: ShiftedClock) -> None:

@@ -22,6 +22,7 @@ from fairwind.kernel.arrays import text_array, uuid_array
 from fairwind.kernel.clock import Clock
 from fairwind.kernel.database import Database, Query, Transaction, Unavailable, statement
 from fairwind.kernel.ids import EventId, ShopId, uuid7s
+from fairwind.kernel.refusals import Busy, Stopping
 
 __all__ = ["Consumer", "Event", "Relay", "emit", "events_written"]
 
@@ -118,6 +119,9 @@ class Relay:
             moved = await self._database.run(hand_over)
         except Unavailable:
             raise
+        except (Busy, Stopping) as refusal:  # no fault of the event's: it is tried again and must not be parked
+            log.info("consumer_has_no_room", topic=topic, reason=refusal.detail)
+            return 0
         except Exception:
             if len(ids) > 1:  # find the event at fault, as the gate does
                 half = len(ids) // 2

@@ -49,6 +49,7 @@ async def serve(
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=75,  # longer than proxies keep theirs, so that they close first
             timeout_graceful_shutdown=settings.shutdown_s,
         ),
         ready,

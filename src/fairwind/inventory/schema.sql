@@ -23,8 +23,7 @@ CREATE TABLE inventory.adjustment (
     reason    text   NOT NULL CHECK (reason <> ''),
     person_id bigint,
     made_at   timestamptz NOT NULL,
-    PRIMARY KEY (shop_id, id),
-    FOREIGN KEY (shop_id, sku_id) REFERENCES inventory.stock (shop_id, sku_id)
+    PRIMARY KEY (shop_id, id)
 );
 CREATE INDEX adjustment_by_sku ON inventory.adjustment (shop_id, sku_id, made_at, id);
 
@@ -49,3 +48,9 @@ CREATE TABLE inventory.bought (
     quantity bigint NOT NULL CHECK (quantity >= 0),
     PRIMARY KEY (shop_id, sku_id, buyer_id)
 );
+
+-- version 2
+
+-- Citus wants foreign keys between distributed tables added after distribution, hence a step of their own.
+ALTER TABLE inventory.adjustment
+    ADD CONSTRAINT adjustment_stock FOREIGN KEY (shop_id, sku_id) REFERENCES inventory.stock (shop_id, sku_id);

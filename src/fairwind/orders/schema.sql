@@ -1,5 +1,6 @@
 -- version 1
 
+-- distribute orders.freight_rule by shop_id
 CREATE TABLE orders.freight_rule (
     shop_id       bigint PRIMARY KEY,
     flat_fen      bigint NOT NULL CHECK (flat_fen >= 0),
@@ -105,10 +106,11 @@ CREATE TABLE orders.refund (
     asked_at     timestamptz NOT NULL,
     decided_at   timestamptz,
     refunded_at  timestamptz,
-    PRIMARY KEY (shop_id, id),
-    FOREIGN KEY (shop_id, order_id) REFERENCES orders.shop_order (shop_id, id)
+    PRIMARY KEY (shop_id, id)
 );
 CREATE INDEX refund_by_order ON orders.refund (shop_id, order_id);
+CREATE INDEX refund_by_time ON orders.refund (shop_id, asked_at, id);
+CREATE INDEX refund_by_state ON orders.refund (shop_id, state, asked_at, id);
 
 -- distribute orders.refund_line by shop_id
 CREATE TABLE orders.refund_line (
@@ -117,8 +119,7 @@ CREATE TABLE orders.refund_line (
     line_no    smallint NOT NULL,
     quantity   bigint   NOT NULL CHECK (quantity >= 0),
     amount_fen bigint   NOT NULL CHECK (amount_fen >= 0),
-    PRIMARY KEY (shop_id, refund_id, line_no),
-    FOREIGN KEY (shop_id, refund_id) REFERENCES orders.refund (shop_id, id)
+    PRIMARY KEY (shop_id, refund_id, line_no)
 );
 
 -- Money that came for an order which could not take it (cancelled and sold out, or paid twice): sent back at once.
@@ -136,3 +137,18 @@ CREATE TABLE orders.stray_payment (
     PRIMARY KEY (shop_id, id),
     UNIQUE (shop_id, order_id, payment_id)
 );
+
+-- version 2
+
+-- Citus wants foreign keys between distributed tables added after distribution, hence a step of their own.
+ALTER TABLE orders.refund
+    ADD CONSTRAINT refund_of_order FOREIGN KEY (shop_id, order_id) REFERENCES orders.shop_order (shop_id, id);
+ALTER TABLE orders.refund_line
+    ADD CONSTRAINT line_of_refund FOREIGN KEY (shop_id, refund_id) REFERENCES orders.refund (shop_id, id);
+
+-- version 2
+
+-- A payment is known by its home and its id: the buyer makes the id, and may make the same one in two homes.
+ALTER TABLE orders.stray_payment
+    DROP CONSTRAINT stray_payment_shop_id_order_id_payment_id_key,
+    ADD UNIQUE (shop_id, order_id, payment_shop_id, payment_id);

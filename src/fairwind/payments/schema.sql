@@ -34,7 +34,6 @@ CREATE TABLE payments.part (
     order_id      uuid   NOT NULL,
     amount_fen    bigint NOT NULL CHECK (amount_fen > 0),
     PRIMARY KEY (shop_id, payment_id, order_shop_id),
-    CONSTRAINT part_of_payment FOREIGN KEY (shop_id, payment_id) REFERENCES payments.payment (shop_id, id),
     CONSTRAINT part_home_is_lowest CHECK (order_shop_id >= shop_id)
 );
 
@@ -92,8 +91,6 @@ CREATE TABLE payments.refund (
     requested_at    timestamptz NOT NULL,
     finished_at     timestamptz,
     PRIMARY KEY (shop_id, id),
-    CONSTRAINT refund_within_cap FOREIGN KEY (shop_id, payment_id, order_id)
-        REFERENCES payments.refund_cap (shop_id, payment_id, order_id),
     CONSTRAINT refund_tried CHECK ((state IN ('pending', 'sent')) = (next_try_at IS NOT NULL)),
     CONSTRAINT refund_finished CHECK ((state = 'succeeded') = (finished_at IS NOT NULL)),
     CONSTRAINT refund_failed CHECK ((state = 'failed') = (reason IS NOT NULL))
@@ -101,3 +98,25 @@ CREATE TABLE payments.refund (
 CREATE INDEX refund_to_try ON payments.refund (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX refund_of_payment ON payments.refund (shop_id, payment_id);
 CREATE INDEX refund_failed ON payments.refund (shop_id, id) WHERE state = 'failed';
+
+-- version 2
+
+-- Citus wants foreign keys between distributed tables added after distribution, hence a step of their own.
+ALTER TABLE payments.part
+    ADD CONSTRAINT part_of_payment FOREIGN KEY (shop_id, payment_id) REFERENCES payments.payment (shop_id, id);
+ALTER TABLE payments.refund
+    ADD CONSTRAINT refund_within_cap FOREIGN KEY (shop_id, payment_id, order_id)
+        REFERENCES payments.refund_cap (shop_id, payment_id, order_id);
+
+-- version 2
+
+-- A payment is known by its home and its id: the buyer makes the id, and may make the same one in two homes.
+ALTER TABLE payments.refund DROP CONSTRAINT refund_within_cap;
+ALTER TABLE payments.refund_cap
+    DROP CONSTRAINT refund_cap_pkey,
+    DROP CONSTRAINT refund_cap_shop_id_payment_id_order_id_key,
+    ADD PRIMARY KEY (shop_id, payment_shop_id, payment_id),
+    ADD UNIQUE (shop_id, payment_shop_id, payment_id, order_id);
+ALTER TABLE payments.refund
+    ADD CONSTRAINT refund_within_cap FOREIGN KEY (shop_id, payment_shop_id, payment_id, order_id)
+        REFERENCES payments.refund_cap (shop_id, payment_shop_id, payment_id, order_id);

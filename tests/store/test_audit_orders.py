@@ -531,7 +531,7 @@ PLANTS = [
     Plant(
         "a version of the tables that was left out",
         ["without a gap"],
-        ["UPDATE kernel.schema_version SET version = 7 WHERE context = 'orders'"],
+        ["UPDATE kernel.schema_version SET version = version + 6 WHERE context = 'orders'"],
     ),
 ]
 

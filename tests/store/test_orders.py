@@ -18,6 +18,7 @@ from fairwind.kernel import (
     IdReused,
     NotFound,
     OrderId,
+    PaymentId,
     PersonId,
     Refused,
     ShopId,
@@ -37,14 +38,16 @@ from fairwind.orders.commands import (
     cancel,
     deliver,
     meet_deadlines,
+    pay,
     place,
     receive,
     ship,
     start_payments,
 )
+from fairwind.orders.payment import Arrival
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction, RefundState
-from fairwind.payments import Refunded
+from fairwind.payments import Draft, Notice, Part, Refunded, create
 from market import (
     BUYER,
     HOLD_TTL,
@@ -52,6 +55,7 @@ from market import (
     RECEIPT_AFTER,
     WINDOW,
     Shop,
+    broken,
     open_shop,
     order_id,
     paid,
@@ -106,6 +110,19 @@ async def deadline(database: Database, order: Order) -> timedelta | None:
 
 def starting(*orders: Order, buyer_id: PersonId = BUYER) -> Paying:
     return Paying(payment_id(), buyer_id, tuple(OrderKey(order.shop_id, order.id) for order in orders))
+
+
+async def paid_under(database: Database, id: PaymentId, *orders: Order) -> None:  # noqa: A002
+    """One payment under id pays these orders, the parts of other shops by way of the outbox."""
+    parts = tuple(sorted(Part(order.shop_id, order.id, order.total_fen) for order in orders))
+    home = parts[0].shop_id
+    draft = Draft(id, BUYER, parts, NOW + HOLD_TTL)
+    notice = Notice(id, home, draft.amount_fen, "succeeded", f"ref-{home}", NOW)
+    await database.run(lambda tx: create(tx, home, [draft], NOW))
+    await database.run(lambda tx: deliver(tx, home, [notice], NOW))
+    for part in parts[1:]:
+        arrival = Arrival(part.order_id, home, id, part.amount_fen)
+        await database.run(lambda tx: pay(tx, part.shop_id, [arrival], NOW))  # noqa: B023
 
 
 def whole(kind: str = "refund_only") -> RefundDraft:
@@ -245,6 +262,25 @@ class TestPaying:
         notices = [await payment_for(database, order) for _ in range(2)]
         await database.run(lambda tx: deliver(tx, shop.id, notices + notices, NOW))
         assert await book(database, shop) == {"provider": -19800, "escrow": 9900, "buyer_refund": 9900}
+
+    async def test_one_id_in_two_homes_is_two_payments_and_neither_takes_the_others_money(
+        self, database: Database
+    ) -> None:
+        """Buyers make the ids: what is paid twice goes back, and every order is refunded from what paid it."""
+        first, second = sorted([await open_shop(database, 5) for _ in range(2)], key=lambda shop: shop.id)
+        here, there, other = [await placed(database, shop) for shop in (first, second, second)]
+        one, two = payment_id(), payment_id()
+        await paid_under(database, one, here, there)
+        await paid_under(database, one, there)
+        assert await book(database, second) == {"provider": -19800, "escrow": 9900, "buyer_refund": 9900}
+
+        await paid_under(database, two, await placed(database, first), await placed(database, second))
+        await paid_under(database, two, other)
+        for order in (there, other):
+            [refund] = await ask(database, second, Asking(order.id, whole(), BUYER, BUYER))
+            assert accepted(refund).state == RefundState.REFUNDING
+        async with database.transaction() as tx:
+            assert await broken(tx, [first.id, second.id]) == []
 
 
 class TestRefunds:

@@ -249,13 +249,14 @@ async def pay(tx: Transaction, shop_id: ShopId, arrivals: Sequence[Arrival], now
     strays: list[Stray] = []
     for arrival, stray_id in zip(arrivals, uuid7s(now, len(arrivals)), strict=True):
         order = batch.orders[arrival.order_id]
-        if order.payment_id == arrival.payment_id or (order.id, arrival.payment_id) in strays_before:
+        payment = (arrival.payment_shop_id, arrival.payment_id)
+        if (order.payment_shop_id, order.payment_id) == payment or (order.id, *payment) in strays_before:
             continue
         outcome = arrive(order, arrival, batch.shelf, RefundId(stray_id), now)
         batch.transfers.append(Transfer(PROVIDER, ESCROW, arrival.amount_fen, "paid", order.id))
         if isinstance(outcome, Stray):
             strays.append(outcome)
-            strays_before.add((order.id, arrival.payment_id))
+            strays_before.add((order.id, *payment))
             batch.transfers.append(Transfer(ESCROW, BUYER_REFUND, arrival.amount_fen, "refund_agreed", order.id))
         else:
             batch.change(outcome)

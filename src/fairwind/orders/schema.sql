@@ -135,7 +135,7 @@ CREATE TABLE orders.stray_payment (
     arrived_at      timestamptz NOT NULL,
     refunded_at     timestamptz,
     PRIMARY KEY (shop_id, id),
-    UNIQUE (shop_id, order_id, payment_id)
+    UNIQUE (shop_id, order_id, payment_shop_id, payment_id)
 );
 
 -- version 2
@@ -145,10 +145,3 @@ ALTER TABLE orders.refund
     ADD CONSTRAINT refund_of_order FOREIGN KEY (shop_id, order_id) REFERENCES orders.shop_order (shop_id, id);
 ALTER TABLE orders.refund_line
     ADD CONSTRAINT line_of_refund FOREIGN KEY (shop_id, refund_id) REFERENCES orders.refund (shop_id, id);
-
--- version 2
-
--- A payment is known by its home and its id: the buyer makes the id, and may make the same one in two homes.
-ALTER TABLE orders.stray_payment
-    DROP CONSTRAINT stray_payment_shop_id_order_id_payment_id_key,
-    ADD UNIQUE (shop_id, order_id, payment_shop_id, payment_id);

@@ -448,12 +448,15 @@ async def refunds_of_shop(
     return [_refund(row) for row in rows]
 
 
-def strays_of(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[set[tuple[OrderId, PaymentId]]]:
-    """Which payments already went back as strays of these orders."""
+def strays_of(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[set[tuple[OrderId, ShopId, PaymentId]]]:
+    """Which payments, by home and id, already went back as strays of these orders."""
     return Query(
-        "SELECT order_id, payment_id FROM orders.stray_payment WHERE shop_id = %s AND order_id = ANY (%s::uuid[])",
+        """
+        SELECT order_id, payment_shop_id, payment_id FROM orders.stray_payment
+        WHERE shop_id = %s AND order_id = ANY (%s::uuid[])
+        """,
         (shop_id, uuid_array(order_ids)),
-        lambda rows: {(row.order_id, row.payment_id) for row in rows},
+        lambda rows: {(row.order_id, row.payment_shop_id, row.payment_id) for row in rows},
     )
 
 

@@ -14,8 +14,10 @@ FROM payments.part GROUP BY shop_id, payment_id HAVING min(order_shop_id) <> sho
 SELECT cap.shop_id, cap.payment_id, cap.asked_fen, coalesce(refunds.sum_fen, 0) AS refunds_fen
 FROM payments.refund_cap AS cap
 LEFT JOIN (
-    SELECT shop_id, payment_id, sum(amount_fen) AS sum_fen FROM payments.refund GROUP BY shop_id, payment_id
-) AS refunds ON refunds.shop_id = cap.shop_id AND refunds.payment_id = cap.payment_id
+    SELECT shop_id, payment_shop_id, payment_id, sum(amount_fen) AS sum_fen
+    FROM payments.refund GROUP BY shop_id, payment_shop_id, payment_id
+) AS refunds ON refunds.shop_id = cap.shop_id AND refunds.payment_shop_id = cap.payment_shop_id
+    AND refunds.payment_id = cap.payment_id
 WHERE cap.asked_fen IS DISTINCT FROM coalesce(refunds.sum_fen, 0);
 
 -- check: refunds come only from parts that brought money, and reckon with what each brought

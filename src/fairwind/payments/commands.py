@@ -14,7 +14,6 @@ from fairwind.payments import store
 from fairwind.payments.payment import Discrepancy, Draft, Misfit, Notice, Payment, Recorded, drafted, told
 from fairwind.payments.refund import (
     Refund,
-    RefundCap,
     Refunded,
     RefundRequest,
     RefundTold,
@@ -108,7 +107,8 @@ async def request_refunds(
     for request in requests:
         refund = refunds.get(request.id)
         if refund is None:
-            refund = _taken(caps.get(request.payment_id), request, shop_id, now)
+            cap = caps.get((request.payment_shop_id, request.payment_id))
+            refund = unpaid(request) if cap is None else cap.take(request, shop_id, now)
             if isinstance(refund, Refused):
                 outcomes.append(refund)
                 continue
@@ -116,8 +116,8 @@ async def request_refunds(
             fresh.append(refund)
         outcomes.append(None if refund.answers(request) else reused(request))
     if fresh:
-        touched = {refund.payment_id: caps[refund.payment_id] for refund in fresh}
-        await tx.together(*store.refunds_added(shop_id, fresh, touched.values()))
+        touched = {(refund.payment_shop_id, refund.payment_id) for refund in fresh}
+        await tx.together(*store.refunds_added(shop_id, fresh, [caps[payment] for payment in touched]))
     return outcomes
 
 
@@ -126,12 +126,6 @@ async def _open_caps(tx: Transaction, shop_id: ShopId, requests: Sequence[Refund
     for request in requests:
         by_home[request.payment_shop_id].add(request.payment_id)
     await tx.together(*(store.caps_opened(shop_id, home, ids) for home, ids in sorted(by_home.items())))
-
-
-def _taken(cap: RefundCap | None, request: RefundRequest, shop_id: ShopId, now: datetime) -> Refund | Refused:
-    if cap is None or cap.payment_shop_id != request.payment_shop_id:
-        return unpaid(request)
-    return cap.take(request, shop_id, now)
 
 
 async def record_refunds(tx: Transaction, shop_id: ShopId, told: Sequence[RefundTold], now: datetime) -> list[Refund]:

@@ -59,7 +59,8 @@ CREATE TABLE payments.discrepancy (
 CREATE INDEX discrepancy_open ON payments.discrepancy (shop_id, id) WHERE settled_at IS NULL;
 
 -- How much of an order's part has been asked back: one guarded number. It lives with the order and starts with the
--- first refund, copying the part, which never changes.
+-- first refund, copying the part, which never changes. A payment is known by its home and its id: buyers make the ids,
+-- and may make the same one in two homes.
 -- distribute payments.refund_cap by shop_id
 CREATE TABLE payments.refund_cap (
     shop_id         bigint NOT NULL,
@@ -69,8 +70,8 @@ CREATE TABLE payments.refund_cap (
     provider        text   NOT NULL,
     part_fen        bigint NOT NULL,
     asked_fen       bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (shop_id, payment_id),
-    UNIQUE (shop_id, payment_id, order_id),
+    PRIMARY KEY (shop_id, payment_shop_id, payment_id),
+    UNIQUE (shop_id, payment_shop_id, payment_id, order_id),
     CONSTRAINT refund_cap_kept CHECK (asked_fen BETWEEN 0 AND part_fen)
 );
 
@@ -104,19 +105,6 @@ CREATE INDEX refund_failed ON payments.refund (shop_id, id) WHERE state = 'faile
 -- Citus wants foreign keys between distributed tables added after distribution, hence a step of their own.
 ALTER TABLE payments.part
     ADD CONSTRAINT part_of_payment FOREIGN KEY (shop_id, payment_id) REFERENCES payments.payment (shop_id, id);
-ALTER TABLE payments.refund
-    ADD CONSTRAINT refund_within_cap FOREIGN KEY (shop_id, payment_id, order_id)
-        REFERENCES payments.refund_cap (shop_id, payment_id, order_id);
-
--- version 2
-
--- A payment is known by its home and its id: the buyer makes the id, and may make the same one in two homes.
-ALTER TABLE payments.refund DROP CONSTRAINT refund_within_cap;
-ALTER TABLE payments.refund_cap
-    DROP CONSTRAINT refund_cap_pkey,
-    DROP CONSTRAINT refund_cap_shop_id_payment_id_order_id_key,
-    ADD PRIMARY KEY (shop_id, payment_shop_id, payment_id),
-    ADD UNIQUE (shop_id, payment_shop_id, payment_id, order_id);
 ALTER TABLE payments.refund
     ADD CONSTRAINT refund_within_cap FOREIGN KEY (shop_id, payment_shop_id, payment_id, order_id)
         REFERENCES payments.refund_cap (shop_id, payment_shop_id, payment_id, order_id);

@@ -189,21 +189,23 @@ def caps_opened(shop_id: ShopId, payment_shop_id: ShopId, payment_ids: Collectio
         WHERE part.shop_id = %s AND part.payment_id = ANY (%s::uuid[]) AND part.order_shop_id = %s
           AND payment.state = 'succeeded'
         ORDER BY part.payment_id
-        ON CONFLICT (shop_id, payment_id) DO NOTHING
+        ON CONFLICT (shop_id, payment_shop_id, payment_id) DO NOTHING
         """,
         (payment_shop_id, uuid_array(payment_ids), shop_id),
     )
 
 
-def caps_locked(shop_id: ShopId, payment_ids: Collection[PaymentId]) -> Query[dict[PaymentId, RefundCap]]:
-    """What was asked back of these payments, locked in the order of their ids."""
+def caps_locked(
+    shop_id: ShopId, payment_ids: Collection[PaymentId]
+) -> Query[dict[tuple[ShopId, PaymentId], RefundCap]]:
+    """What was asked back of these payments, by their home and id, locked in that order."""
     return Query(
         """
         SELECT payment_id, order_id, payment_shop_id, provider, part_fen, asked_fen FROM payments.refund_cap
-        WHERE shop_id = %s AND payment_id = ANY (%s::uuid[]) ORDER BY payment_id FOR UPDATE
+        WHERE shop_id = %s AND payment_id = ANY (%s::uuid[]) ORDER BY payment_shop_id, payment_id FOR UPDATE
         """,
         (shop_id, uuid_array(payment_ids)),
-        lambda rows: {row.payment_id: RefundCap(*row) for row in rows},
+        lambda rows: {(row.payment_shop_id, row.payment_id): RefundCap(*row) for row in rows},
     )
 
 
@@ -235,10 +237,16 @@ def refunds_added(shop_id: ShopId, refunds: Sequence[Refund], caps: Iterable[Ref
         statement(
             """
             UPDATE payments.refund_cap SET asked_fen = change.asked_fen
-            FROM unnest(%s::uuid[], %s::bigint[]) AS change (payment_id, asked_fen)
-            WHERE refund_cap.shop_id = %s AND refund_cap.payment_id = change.payment_id
+            FROM unnest(%s::bigint[], %s::uuid[], %s::bigint[]) AS change (payment_shop_id, payment_id, asked_fen)
+            WHERE refund_cap.shop_id = %s AND refund_cap.payment_shop_id = change.payment_shop_id
+              AND refund_cap.payment_id = change.payment_id
             """,
-            (uuid_array(cap.payment_id for cap in changed), int_array(cap.asked_fen for cap in changed), shop_id),
+            (
+                int_array(cap.payment_shop_id for cap in changed),
+                uuid_array(cap.payment_id for cap in changed),
+                int_array(cap.asked_fen for cap in changed),
+                shop_id,
+            ),
         ),
         statement(
             """

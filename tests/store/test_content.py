@@ -41,6 +41,7 @@ from fairwind.kernel import (
     uuid7,
 )
 from fairwind.kernel.audit import checks_of
+from fairwind.kernel.pages import NEWEST
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
 STRANGER = PersonId(999_999_998)
@@ -265,7 +266,7 @@ async def test_the_list_of_live_sessions_goes_on_after_a_cursor_and_leaves_out_e
     await database.run(lambda tx: finish(tx, [Ending(items[0].id, hosts[0])], later))
 
     async with database.transaction() as tx:
-        first = await store.live_sessions(tx, None, 2)
+        first = await store.live_sessions(tx, NEWEST, 2)
         rest = await store.live_sessions(tx, (first[-1].started_at, first[-1].id), 2)
 
     assert [one.id for one in first + rest] == sorted((item.id for item in items[1:]), reverse=True)

@@ -12,6 +12,7 @@ from fairwind.inventory import AdjustmentDraft, Stock, add_stock, expired_holds,
 from fairwind.inventory.commands import Adjusting, adjust
 from fairwind.inventory.stock import Adjustment, StockTooLow
 from fairwind.kernel import Database, IdReused, NotFound, PersonId, Refused, SkuId, accepted, uuid7
+from fairwind.kernel.pages import NEWEST
 from fairwind.orders import Order
 from fairwind.orders.commands import Cancelling, cancel, place
 from market import BUYER, HOLD_TTL, NOW, Shop, broken, open_shop, paid, placed, placing
@@ -110,7 +111,7 @@ class TestAdjusting:
             await database.run(lambda tx, item=item, now=now: adjust(tx, shop.id, [item], now))
         pages: list[Adjustment] = []
         async with database.transaction() as tx:
-            before = None
+            before = NEWEST
             while page := await store.adjustments_page(tx, shop.id, shop.sku_id, before, 2):
                 pages += page
                 before = (page[-1].made_at, page[-1].id)

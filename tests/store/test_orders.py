@@ -21,10 +21,10 @@ from fairwind.kernel import (
     PaymentId,
     PersonId,
     Refused,
-    ShopId,
     accepted,
     uuid7,
 )
+from fairwind.kernel.pages import NEWEST
 from fairwind.ledger import balances
 from fairwind.orders import Order, State, store
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
@@ -439,11 +439,24 @@ class TestOrdersOfAShop:
             await database.run(lambda tx, batch=batch, now=now: place(tx, shop.id, batch, now, HOLD_TTL))
         seen: list[Order] = []
         async with database.transaction() as tx:
-            before = None
+            before = NEWEST
             while more := await store.orders_of_buyer(tx, buyer, before, 4):
                 seen += more
                 before = (more[-1].placed_at, more[-1].id)
-            assert seen == await store.orders_of_shop(tx, ShopId(shop.id), None, None, 99)
+            assert seen == await store.orders_of_shop(tx, shop.id, None, NEWEST, 99)
+            assert seen == await store.orders_of_shop(tx, shop.id, State.PLACED, NEWEST, 99)
+            assert await store.orders_of_shop(tx, shop.id, State.PAID, NEWEST, 99) == []
         assert len(seen) == len({order.id for order in seen}) == 9
         assert seen == sorted(seen, key=lambda order: (order.placed_at, order.id), reverse=True)
         assert all(len(order.lines) == 1 for order in seen)
+
+    async def test_a_shop_leafs_through_its_refunds_all_or_those_in_one_state(self, database: Database) -> None:
+        shop = await open_shop(database, 3)
+        orders = [await paid_order(database, shop), await shipped_order(database, shop)]
+        asked = await ask(database, shop, *(Asking(order.id, whole(), BUYER, BUYER) for order in orders))
+        agreed, waiting = sorted(map(accepted, asked), key=lambda refund: refund.state)
+        async with database.transaction() as tx:
+            assert await store.refunds_of_shop(tx, shop.id, RefundState.REQUESTED, NEWEST, 99) == [waiting]
+            newer, older = await store.refunds_of_shop(tx, shop.id, None, NEWEST, 99)
+            assert await store.refunds_of_shop(tx, shop.id, None, (newer.asked_at, newer.id), 99) == [older]
+        assert [newer.id, older.id] == sorted([agreed.id, waiting.id], reverse=True)

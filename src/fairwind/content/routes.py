@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
-
 import msgspec
 from litestar import delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -41,7 +38,7 @@ from fairwind.kernel import (
     ShopId,
     accepted,
 )
-from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.pages import Cursor, Limit, Page, page, read_before
 
 
 @put("/rooms/mine", opt={"access": Access.CREATOR})
@@ -88,9 +85,8 @@ async def list_live(
     database: Database, cursor: FromQuery[Cursor | None] = None, limit: FromQuery[Limit] = 20
 ) -> Page[LiveSession]:
     """What is live now, newest first."""
-    before = read_cursor(cursor, tuple[datetime, UUID])
     async with database.transaction() as tx:
-        found = await store.live_sessions(tx, before, limit + 1)
+        found = await store.live_sessions(tx, read_before(cursor), limit + 1)
     return page(found, limit, lambda session: (session.started_at, session.id))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
-from uuid import UUID
 
 from fairwind.content.session import LiveSession, Pin, Room, RoomId, State
 from fairwind.kernel import (
@@ -22,6 +21,7 @@ from fairwind.kernel import (
     time_array,
     uuid_array,
 )
+from fairwind.kernel.pages import Before
 
 _ROOM: LiteralString = "SELECT id, host_id, title, created_at FROM content.room "
 _SESSION: LiteralString = "SELECT id, room_id, host_id, title, state, started_at, ended_at FROM content.live_session "
@@ -86,15 +86,14 @@ def sessions_locked(ids: Collection[LiveSessionId]) -> Query[dict[LiveSessionId,
     return Query(_SESSION + "WHERE id = ANY (%s::uuid[]) ORDER BY id FOR UPDATE", (uuid_array(ids),), _sessions)
 
 
-async def live_sessions(tx: Transaction, before: tuple[datetime, UUID] | None, limit: int) -> list[LiveSession]:
+async def live_sessions(tx: Transaction, before: Before, limit: int) -> list[LiveSession]:
     """What is live now, newest first, before `before`."""
     rows = await tx.rows(
         _SESSION
         + """
-        WHERE state = 'live' AND (%(at)s::timestamptz IS NULL OR (started_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
-        ORDER BY started_at DESC, id DESC LIMIT %(limit)s
+        WHERE state = 'live' AND (started_at, id) < (%s, %s) ORDER BY started_at DESC, id DESC LIMIT %s
         """,
-        {"at": before and before[0], "id": before and before[1], "limit": limit},
+        (*before, limit),
     )
     return [_session(row) for row in rows]
 

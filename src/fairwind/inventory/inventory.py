@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
-
 from fairwind.inventory import store
 from fairwind.inventory.commands import Adjusting, adjust, set_buyer_limit
 from fairwind.inventory.stock import Adjustment, AdjustmentDraft, Stock
 from fairwind.kernel import NotFound, PersonId, Platform, ShopId, SkuId
+from fairwind.kernel.pages import Before
 
 
 class Inventory:
@@ -35,8 +33,6 @@ class Inventory:
         async with self._platform.database.transaction() as tx:
             return await store.stock_page(tx, shop_id, after, limit)
 
-    async def adjustments(
-        self, shop_id: ShopId, sku_id: SkuId, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[Adjustment]:
+    async def adjustments(self, shop_id: ShopId, sku_id: SkuId, before: Before, limit: int) -> list[Adjustment]:
         async with self._platform.database.transaction() as tx:
             return await store.adjustments_page(tx, shop_id, sku_id, before, limit)

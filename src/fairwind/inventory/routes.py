@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
 from litestar import get, post, put
@@ -15,7 +13,7 @@ from fairwind.identity import Access, Caller
 from fairwind.inventory.inventory import Inventory
 from fairwind.inventory.stock import Adjustment, AdjustmentDraft, Stock, StockTooLow
 from fairwind.kernel import IdReused, Invalid, NotFound, ShopId, SkuId
-from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.pages import Cursor, Limit, Page, page, read_before, read_cursor
 
 
 class StockView(msgspec.Struct, frozen=True):
@@ -90,7 +88,7 @@ async def list_adjustments(
     limit: FromQuery[Limit] = 50,
 ) -> Page[Adjustment]:
     """Why the SKU's stock is what it is, newest first."""
-    found = await inventory.adjustments(shop_id, sku_id, read_cursor(cursor, tuple[datetime, UUID]), limit + 1)
+    found = await inventory.adjustments(shop_id, sku_id, read_before(cursor), limit + 1)
     return page(found, limit, lambda adjustment: (adjustment.made_at, adjustment.id))
 
 

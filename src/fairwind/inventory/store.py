@@ -21,6 +21,7 @@ from fairwind.kernel import (
     time_array,
     uuid_array,
 )
+from fairwind.kernel.pages import Before
 
 
 def stock_locked(shop_id: ShopId, sku_ids: Collection[SkuId]) -> Query[dict[SkuId, Stock]]:
@@ -189,23 +190,15 @@ async def adjustments_by_id(tx: Transaction, shop_id: ShopId, ids: Collection[UU
 
 
 async def adjustments_page(
-    tx: Transaction, shop_id: ShopId, sku_id: SkuId, before: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, shop_id: ShopId, sku_id: SkuId, before: Before, limit: int
 ) -> list[Adjustment]:
     """The SKU's adjustments, newest first, before `before`."""
     rows = await tx.rows(
         """
         SELECT id, sku_id, quantity, reason, person_id, made_at FROM inventory.adjustment
-        WHERE shop_id = %(shop_id)s AND sku_id = %(sku_id)s
-          AND (%(at)s::timestamptz IS NULL OR (made_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
-        ORDER BY made_at DESC, id DESC LIMIT %(limit)s
+        WHERE shop_id = %s AND sku_id = %s AND (made_at, id) < (%s, %s) ORDER BY made_at DESC, id DESC LIMIT %s
         """,
-        {
-            "shop_id": shop_id,
-            "sku_id": sku_id,
-            "at": before and before[0],
-            "id": before and before[1],
-            "limit": limit,
-        },
+        (shop_id, sku_id, *before, limit),
     )
     return [Adjustment(*row) for row in rows]
 

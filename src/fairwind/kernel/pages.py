@@ -9,7 +9,9 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +22,11 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 BIGINT_MAX = 2**63 - 1
+
+Before = tuple[datetime, UUID]
+"""The key of a list that shows the newest first: what comes before this moment and id."""
+NEWEST: Before = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+"""All of such a list. A value rather than NULL: `$1 IS NULL OR …` hides the key from the index."""
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="Most items in the answer")]
 Cursor = Annotated[str, Meta(max_length=512, description="`next_cursor` of the page before; absent for the first page")]
@@ -64,6 +71,11 @@ def read_cursor(cursor: str | None, shape: type[K]) -> K | None:
     if key is None or not _storable(key):
         raise BadCursor("the cursor is not one that this list gave out; leave it out to begin with the first page")
     return key
+
+
+def read_before(cursor: str | None) -> Before:
+    """The key in the cursor of a list that shows the newest first; NEWEST without a cursor. Raises BadCursor."""
+    return read_cursor(cursor, tuple[datetime, UUID]) or NEWEST
 
 
 def _storable(key: Any) -> bool:

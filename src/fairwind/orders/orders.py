@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, TypeVar
-from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -32,6 +31,7 @@ from fairwind.kernel import (
     Unavailable,
     accepted,
 )
+from fairwind.kernel.pages import Before
 from fairwind.orders import events, store
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, decide_refunds
 from fairwind.orders.commands import (
@@ -196,15 +196,11 @@ class Orders:
         async with self._platform.database.transaction() as tx:
             return accepted(order_of(await store.orders_by_id(tx, shop_id, {order_id}), order_id, buyer_id))
 
-    async def orders_of_buyer(
-        self, buyer_id: PersonId, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[Order]:
+    async def orders_of_buyer(self, buyer_id: PersonId, before: Before, limit: int) -> list[Order]:
         async with self._platform.database.transaction() as tx:
             return await store.orders_of_buyer(tx, buyer_id, before, limit)
 
-    async def orders_of_shop(
-        self, shop_id: ShopId, state: State | None, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[Order]:
+    async def orders_of_shop(self, shop_id: ShopId, state: State | None, before: Before, limit: int) -> list[Order]:
         async with self._platform.database.transaction() as tx:
             return await store.orders_of_shop(tx, shop_id, state, before, limit)
 
@@ -213,7 +209,7 @@ class Orders:
         return await self._ask(store.refunds_of_orders(shop_id, {order_id}))
 
     async def refunds_of_shop(
-        self, shop_id: ShopId, state: RefundState | None, before: tuple[datetime, UUID] | None, limit: int
+        self, shop_id: ShopId, state: RefundState | None, before: Before, limit: int
     ) -> list[Refund]:
         async with self._platform.database.transaction() as tx:
             return await store.refunds_of_shop(tx, shop_id, state, before, limit)

@@ -24,7 +24,7 @@ from fairwind.kernel import (
     RefundId,
     ShopId,
 )
-from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.pages import Cursor, Limit, Page, page, read_before, read_cursor
 from fairwind.ledger import AccountKind, Balance, StatementLine
 from fairwind.orders.after_sales import Answer
 from fairwind.orders.book import Book, TransferView
@@ -100,7 +100,7 @@ async def list_my_orders(
     caller: Caller, orders: Orders, cursor: FromQuery[Cursor | None] = None, limit: FromQuery[Limit] = 20
 ) -> Page[Order]:
     """The caller's orders over all shops, newest first."""
-    found = await orders.orders_of_buyer(caller.person, read_cursor(cursor, tuple[datetime, UUID]), limit + 1)
+    found = await orders.orders_of_buyer(caller.person, read_before(cursor), limit + 1)
     return page(found, limit, lambda order: (order.placed_at, order.id))
 
 
@@ -113,7 +113,7 @@ async def list_shop_orders(
     limit: FromQuery[Limit] = 20,
 ) -> Page[Order]:
     """The shop's orders, newest first; all or those in one state."""
-    found = await orders.orders_of_shop(shop_id, state, read_cursor(cursor, tuple[datetime, UUID]), limit + 1)
+    found = await orders.orders_of_shop(shop_id, state, read_before(cursor), limit + 1)
     return page(found, limit, lambda order: (order.placed_at, order.id))
 
 
@@ -193,7 +193,7 @@ async def list_shop_refunds(
     limit: FromQuery[Limit] = 20,
 ) -> Page[Refund]:
     """The shop's refunds, newest first; all or those in one state."""
-    found = await orders.refunds_of_shop(shop_id, state, read_cursor(cursor, tuple[datetime, UUID]), limit + 1)
+    found = await orders.refunds_of_shop(shop_id, state, read_before(cursor), limit + 1)
     return page(found, limit, lambda refund: (refund.asked_at, refund.id))
 
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -26,6 +25,7 @@ from fairwind.kernel import (
     time_array,
     uuid_array,
 )
+from fairwind.kernel.pages import Before
 from fairwind.orders.order import Address, Line, Order
 from fairwind.orders.payment import Stray
 from fairwind.orders.pricing import FREE_FREIGHT, FreightRule
@@ -261,34 +261,28 @@ def lines_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]
     ]
 
 
-async def orders_of_buyer(
-    tx: Transaction, buyer_id: PersonId, before: tuple[datetime, UUID] | None, limit: int
-) -> list[Order]:
+async def orders_of_buyer(tx: Transaction, buyer_id: PersonId, before: Before, limit: int) -> list[Order]:
     """A buyer's orders over all shops, newest first."""
     rows = await tx.rows(
         _ORDER
         + """
-        WHERE buyer_id = %(buyer_id)s
-          AND (%(at)s::timestamptz IS NULL OR (placed_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
-        ORDER BY placed_at DESC, id DESC LIMIT %(limit)s
+        WHERE buyer_id = %s AND (placed_at, id) < (%s, %s) ORDER BY placed_at DESC, id DESC LIMIT %s
         """,
-        {"buyer_id": buyer_id, "at": before and before[0], "id": before and before[1], "limit": limit},
+        (buyer_id, *before, limit),
     )
     return await _with_lines(tx, rows)
 
 
 async def orders_of_shop(
-    tx: Transaction, shop_id: ShopId, state: State | None, before: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, shop_id: ShopId, state: State | None, before: Before, limit: int
 ) -> list[Order]:
     """A shop's orders, all or those in one state, newest first."""
     rows = await tx.rows(
         _ORDER
-        + """
-        WHERE shop_id = %(shop_id)s AND (%(state)s::text IS NULL OR state = %(state)s::text)
-          AND (%(at)s::timestamptz IS NULL OR (placed_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
-        ORDER BY placed_at DESC, id DESC LIMIT %(limit)s
-        """,
-        {"shop_id": shop_id, "state": state, "at": before and before[0], "id": before and before[1], "limit": limit},
+        + "WHERE shop_id = %(shop_id)s AND (placed_at, id) < (%(at)s, %(id)s)"
+        + (" AND state = %(state)s" if state else "")
+        + " ORDER BY placed_at DESC, id DESC LIMIT %(limit)s",
+        {"shop_id": shop_id, "state": state, "at": before[0], "id": before[1], "limit": limit},
     )
     return await _with_lines(tx, rows)
 
@@ -433,17 +427,15 @@ def refunds_changed(shop_id: ShopId, refunds: Sequence[Refund]) -> list[Query[An
 
 
 async def refunds_of_shop(
-    tx: Transaction, shop_id: ShopId, state: RefundState | None, before: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, shop_id: ShopId, state: RefundState | None, before: Before, limit: int
 ) -> list[Refund]:
     """A shop's refunds, all or those in one state, newest first."""
     rows = await tx.rows(
         _REFUND
-        + """
-        WHERE shop_id = %(shop_id)s AND (%(state)s::text IS NULL OR state = %(state)s::text)
-          AND (%(at)s::timestamptz IS NULL OR (asked_at, id) < (%(at)s::timestamptz, %(id)s::uuid))
-        ORDER BY asked_at DESC, id DESC LIMIT %(limit)s
-        """,
-        {"shop_id": shop_id, "state": state, "at": before and before[0], "id": before and before[1], "limit": limit},
+        + "WHERE shop_id = %(shop_id)s AND (asked_at, id) < (%(at)s, %(id)s)"
+        + (" AND state = %(state)s" if state else "")
+        + " ORDER BY asked_at DESC, id DESC LIMIT %(limit)s",
+        {"shop_id": shop_id, "state": state, "at": before[0], "id": before[1], "limit": limit},
     )
     return [_refund(row) for row in rows]
 

@@ -125,21 +125,12 @@ def holds_removed(shop_id: ShopId, order_ids: Collection[OrderId]) -> list[Query
     ]
 
 
-def expired_holds(now: datetime, limit: int) -> Query[dict[ShopId, list[OrderId]]]:
-    """Orders whose holds have expired, by shop: the oldest first, at most limit of them."""
-
-    def read(rows: list[Any]) -> dict[ShopId, list[OrderId]]:
-        by_shop: dict[ShopId, list[OrderId]] = {}
-        for row in rows:
-            orders = by_shop.setdefault(row.shop_id, [])
-            if row.order_id not in orders[-1:]:
-                orders.append(row.order_id)
-        return by_shop
-
+def expired_holds(now: datetime, limit: int) -> Query[list[tuple[ShopId, OrderId]]]:
+    """Orders whose holds have expired, each once: of the oldest holds, at most limit of them."""
     return Query(
         "SELECT shop_id, order_id FROM inventory.hold WHERE expires_at <= %s ORDER BY expires_at, shop_id LIMIT %s",
         (now, limit),
-        read,
+        lambda rows: list(dict.fromkeys((row.shop_id, row.order_id) for row in rows)),
     )
 
 

@@ -230,9 +230,7 @@ class Orders:
     async def time_out_unpaid(self) -> None:
         """Cancel orders whose hold has expired."""
         due = await self._ask(expired_holds(self._platform.clock.now(), _SWEPT_MAX))
-        await _all(
-            self._cancelling(shop_id, Cancelling(order_id, None)) for shop_id, ids in due.items() for order_id in ids
-        )
+        await _all(self._cancelling(shop_id, Cancelling(order_id, None)) for shop_id, order_id in due)
 
     async def meet_deadlines(self) -> None:
         """Receive what nobody said was received; complete what can no longer come back."""

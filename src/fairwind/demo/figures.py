@@ -56,7 +56,7 @@ class Hot(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """A live session so far.
 
-    refunded counts orders with money agreed to go back; returned is that money. per_second: orders placed in each
+    refunded: orders with money agreed to go back, and that money. per_second: orders placed in each
     second since the session began. bands: by BANDS_YUAN, of orders paid.
     """
 

@@ -27,7 +27,7 @@ from fairwind.catalog.store.products import products_by_code, sku_counts, skus_b
 from fairwind.catalog.store.saving import save
 from fairwind.kernel import Clock, Database, Refused, ShopId, Transaction, next_ids, uuid7
 
-CHUNK_LINES = 2000
+CHUNK_LINES = 1000
 _PAGE_SKUS = 1000
 _FORGOTTEN_AFTER = timedelta(days=1)
 

@@ -24,14 +24,20 @@ BEGINNING = Place("", 0, SkuId(0))
 
 
 def seen(shop_id: ShopId, import_id: UUID, keys: Collection[Key]) -> Query[dict[Key, First]]:
-    """Where the import met these keys first; one that it has not met is absent."""
+    """Where the import met these keys first; one that it has not met is absent.
+
+    LIMIT makes it one look-up per key: a join may be planned while the table is empty, and then reads all of it.
+    """
     return Query(
         """
-        SELECT code, spec, line, digest FROM catalog.import_key
-        WHERE shop_id = %s AND import_id = %s
-          AND (code, spec) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        SELECT key.code, key.spec, first.line, first.digest
+        FROM unnest(%s::text[], %s::text[]) AS key (code, spec)
+        CROSS JOIN LATERAL (
+            SELECT line, digest FROM catalog.import_key
+            WHERE shop_id = %s AND import_id = %s AND import_key.code = key.code AND import_key.spec = key.spec LIMIT 1
+        ) AS first
         """,
-        (shop_id, import_id, text_array(key.code for key in keys), text_array(key.spec for key in keys)),
+        (text_array(key.code for key in keys), text_array(key.spec for key in keys), shop_id, import_id),
         lambda rows: {Key(row.code, row.spec): First(row.line, row.digest) for row in rows},
     )
 

@@ -18,8 +18,13 @@ SELECT id, product_id, position, spec, price_fen, list_price_fen, price_revision
 FROM catalog.sku
 """
 _BY_SPEC: LiteralString = """
-WHERE shop_id = %s AND (product_id, spec) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))
+WHERE shop_id = %(shop_id)s AND id = ANY (ARRAY(
+    SELECT found.id FROM unnest(%(product_ids)s::bigint[], %(specs)s::text[]) AS given (product_id, spec)
+    CROSS JOIN LATERAL (
+        SELECT id FROM catalog.sku
+        WHERE shop_id = %(shop_id)s AND sku.product_id = given.product_id AND sku.spec = given.spec LIMIT 1) AS found))
 """
+"""LIMIT makes it one look-up per spec: a join may be planned while the table is empty, and then reads all of it."""
 
 
 def products(shop_id: ShopId, ids: Collection[ProductId], *, lock: bool = False) -> Query[list[Product]]:
@@ -55,7 +60,11 @@ def skus_by_spec(shop_id: ShopId, specs: Collection[tuple[ProductId, str]]) -> Q
     """SKUs by product and spec, locked."""
     return Query(
         _SKU + _BY_SPEC + "ORDER BY id FOR UPDATE",
-        (shop_id, int_array(product_id for product_id, _ in specs), text_array(spec for _, spec in specs)),
+        {
+            "shop_id": shop_id,
+            "product_ids": int_array(product_id for product_id, _ in specs),
+            "specs": text_array(spec for _, spec in specs),
+        },
         lambda rows: [Sku(*row) for row in rows],
     )
 

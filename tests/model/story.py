@@ -160,6 +160,11 @@ class Story:
         self.numbers += 1
         return self.numbers
 
+    def name(self, shop: int, things: dict[Key, Any]) -> int:
+        """A new number for one of things or, now and then, one that the other shop calls such a thing by."""
+        elsewhere = [number for at, number in things if at != shop]
+        return self.random.choice(elsewhere) if elsewhere and self.chance(12) else self.new()
+
     def chance(self, one_in: int) -> bool:
         return self.random.randrange(one_in) == 0
 
@@ -195,7 +200,12 @@ class Story:
         before = [number for at, number in self.model.adjustments if at == shop]
         for _ in range(self.random.randint(1, 4)):
             quantity = self.random.choice([-9, -3, -1, 1, 2, 5, 12])
-            item = (self.new(), self.sku(shop), quantity, self.random.choice(["盘点", "补货"]))
+            item = (
+                self.name(shop, self.model.adjustments),
+                self.sku(shop),
+                quantity,
+                self.random.choice(["盘点", "补货"]),
+            )
             if before and self.chance(4):
                 number = self.random.choice(before)
                 item = (number, *(self.model.adjustments[shop, number] if self.chance(2) else item[1:]))
@@ -226,7 +236,7 @@ class Story:
             (self.sku(shop), self.random.choice([1, 1, 1, 2, 3])) for _ in range(self.random.choice([1, 1, 2, 3]))
         )
         region = self.random.choice(["110105", "650102", "650203", "540102"])
-        wanted = Wanted(self.new(), self.random.choice(BUYERS), lines, region)
+        wanted = Wanted(self.name(shop, self.model.orders), self.random.choice(BUYERS), lines, region)
         if not self.chance(4):
             return wanted
         goods = sum(self.model.skus[shop, sku].price * n for sku, n in lines if (shop, sku) in self.model.skus)
@@ -258,7 +268,9 @@ class Story:
 
     def payment(self, home: int, parts: tuple[tuple[int, int, int], ...]) -> Word:
         """A new payment, and the word of its success that is yet to come."""
-        number = self.new()
+        number = self.name(home, self.model.payments)
+        if (home, number) in self.model.payments:
+            number = self.new()
         assert self.real.create_payment(home, number, parts) == self.model.create_payment(home, number, parts)
         return Word(number, "succeeded", sum(amount for _, _, amount in parts), f"r{number}")
 
@@ -293,7 +305,8 @@ class Story:
         parts = tuple((*key, self.model.orders[key].total) for key in keys if key in self.model.orders)
         if not parts:
             return
-        home, number = parts[0][0], self.new()
+        home = parts[0][0]
+        number = self.name(home, self.model.payments)
         before = [number for at, number in self.model.payments if at == home]
         if before and self.chance(8):
             number = self.random.choice(before)
@@ -345,7 +358,7 @@ class Story:
             whole = found is None or self.chance(4)
             lines = None if found is None or whole else self.lines_back(found, kind)
             freight = self.random.choice([0, 0, 1, found.freight if found else 0])
-            asked = Asked(self.new(), person, kind, lines, freight)
+            asked = Asked(self.name(shop, self.model.refunds), person, kind, lines, freight)
             if before and self.chance(5):
                 old_order, old = self.random.choice(before)
                 order = order if self.chance(3) else old_order

@@ -47,7 +47,7 @@ from fairwind.orders.commands import (
 from fairwind.orders.payment import Arrival
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction, RefundState
-from fairwind.payments import Draft, Notice, Part, Refunded, create
+from fairwind.payments import Draft, Notice, Part, Refunded, create, record
 from market import (
     BUYER,
     HOLD_TTL,
@@ -262,6 +262,19 @@ class TestPaying:
         notices = [await payment_for(database, order) for _ in range(2)]
         await database.run(lambda tx: deliver(tx, shop.id, notices + notices, NOW))
         assert await book(database, shop) == {"provider": -19800, "escrow": 9900, "buyer_refund": 9900}
+
+    async def test_money_that_is_told_of_twice_at_once_goes_back_once_from_an_order_that_is_over(
+        self, database: Database
+    ) -> None:
+        shop = await open_shop(database, 1)
+        order = await placed(database, shop)
+        notice = await payment_for(database, order)
+        await database.run(lambda tx: cancel(tx, shop.id, [Cancelling(order.id, BUYER)], NOW))
+        await database.run(lambda tx: record(tx, shop.id, [notice], NOW))
+        arrival = Arrival(order.id, shop.id, notice.payment_id, order.total_fen)
+        for _ in range(2):
+            await database.run(lambda tx: pay(tx, shop.id, [arrival, arrival], NOW))
+        assert await book(database, shop) == {"provider": -9900, "escrow": 0, "buyer_refund": 9900}
 
     async def test_one_id_in_two_homes_is_two_payments_and_neither_takes_the_others_money(
         self, database: Database

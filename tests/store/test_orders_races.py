@@ -262,6 +262,15 @@ async def test_a_callback_told_forty_times_pays_once(database: Database, race: R
     assert await book(database, shop) == {"provider": -9900, "escrow": 9900}
 
 
+async def test_a_callback_told_forty_times_sends_another_shops_part_once(database: Database, race: Race) -> None:
+    home, other = await open_shop(database, 1), await open_shop(database, 1)
+    notice = await payment_for(database, await placed(database, home), await placed(database, other))
+    await race(home, [(deliver, notice)] * CALLS)
+    async with database.transaction() as tx:
+        events = await tx.rows("SELECT topic FROM kernel.outbox WHERE shop_id = %s", (home.id,))
+    assert Counter(row.topic for row in events) == {"orders.placed": 1, "orders.paid": 1, PART_PAID: 1}
+
+
 async def test_an_order_paid_by_many_payments_keeps_one_and_sends_the_others_back(
     database: Database, race: Race
 ) -> None:

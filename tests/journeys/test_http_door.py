@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +16,7 @@ from served import Client, Server
 
 from fairwind.identity import Identity, Person
 from fairwind.kernel import PersonId
+from fairwind.web import connection
 
 # Requests that another site's page may have made. The rows are those of Go's net/http.CrossOriginProtection.
 
@@ -287,3 +290,54 @@ def test_assets_travel_packed_to_whom_can_unpack(server: Server) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert packed.text == plain.text
+
+
+# What a client sends that never becomes a request.
+
+_HEAD = b"POST /sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /health/live HTTP/1.1\r\nX-Endless: ",
+        b"GET /health/live?",
+        _HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;endless=",
+        _HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Endless: ",
+    ],
+    ids=["header", "address", "chunk extension", "trailer"],
+)
+def test_a_head_without_end_is_cut_off(server: Server, start: bytes) -> None:
+    """The parser gathers it in memory, more slowly with each piece, so that one connection could stop the server."""
+    with connected(server) as line:
+        line.sendall(start)
+        with pytest.raises(ConnectionError):
+            flood(line)
+
+
+def test_a_head_that_trickles_in_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNREAD_MAX_S", 0.2)
+    with connected(server) as line:
+        line.sendall(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
+
+        assert line.recv(100) == b""
+
+
+def test_a_head_that_pauses_is_answered(server: Server) -> None:
+    with connected(server) as line:
+        for piece in (b"GET /health/live HTTP/1.1\r\n", b"Host: x\r\nX-Long: " + b"a" * 50_000 + b"\r\n", b"\r\n"):
+            line.sendall(piece)
+            time.sleep(0.05)
+
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def flood(line: socket.socket) -> None:
+    for _ in range(200):
+        line.sendall(b"a" * 65_536)
+        time.sleep(0.005)
+
+
+def connected(server: Server) -> socket.socket:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)

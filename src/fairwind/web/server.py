@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import uvicorn
 from litestar import Litestar
 
 from fairwind.kernel import Settings
+from fairwind.web.connection import Connection
 
 
 class AddressInUse(Exception):  # noqa: N818  the sentence says it all
@@ -28,9 +30,13 @@ def listen(settings: Settings) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        raise AddressInUse(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+        what_to_do = (
             "stop what uses it, or choose another with --port or FAIRWIND_PORT"
+            if error.errno == errno.EADDRINUSE
+            else "FAIRWIND_HOST is to be an address of this machine, and the port one that you may use"
+        )
+        raise AddressInUse(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); {what_to_do}"
         ) from error
     return listener
 
@@ -43,7 +49,7 @@ async def serve(
         uvicorn.Config(
             app,
             lifespan="on",
-            http="httptools",
+            http=Connection,
             ws="none",
             log_config=None,
             log_level="warning",

@@ -128,6 +128,14 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists()
 
 
+def test_an_address_of_another_machine_is_not_said_to_be_in_use(tmp_path: Path) -> None:
+    called = fairwind("serve", host="192.0.2.1", data=tmp_path / "data")
+
+    assert called.returncode == 1
+    assert "FAIRWIND_HOST" in called.stderr
+    assert "stop what uses it" not in called.stderr
+
+
 def test_an_operator_is_made_beside_a_running_server_and_signs_in(database_url: str) -> None:
     login = f"boss-{uuid4().hex[:12]}"
 

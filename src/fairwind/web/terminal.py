@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import getpass
 import os
 import signal
@@ -59,7 +60,7 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         return listen(settings)
     except AddressInUse as error:
-        if is_running(settings):
+        if getattr(error.__cause__, "errno", None) == errno.EADDRINUSE and is_running(settings):
             raise AddressInUse(f"{error}. Another Fairwind serves the data folder {data_folder(settings)}.") from error
         raise
 

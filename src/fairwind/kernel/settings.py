@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hold_ttl_s: Annotated[
         int, Meta(ge=1, le=86_400, description="How long stock is held for an unpaid order, in seconds")
     ] = 900
+    placement_ttl_s: Annotated[
+        int, Meta(ge=60, description="How long after a pin its placement can be ordered with, in seconds")
+    ] = 86_400
     after_sales_window_s: Annotated[
         int, Meta(ge=0, description="How long after receipt a buyer may ask for a refund, in seconds")
     ] = 15 * 86_400

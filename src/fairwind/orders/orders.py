@@ -61,6 +61,8 @@ from fairwind.payments import Notice, Payment, Payments
 RECEIPT_AFTER = timedelta(days=10)
 """Goods count as received so long after shipping, when the buyer says nothing."""
 _SWEPT_MAX = 2000
+_SWEEPS_MAX = 10
+"""A flash sale's holds expire together: one round of the job takes many pages of them."""
 _PASSING = (Busy, Stopping, Unavailable)
 """Refusals that say nothing of what was asked: the same may go well in a moment."""
 
@@ -71,6 +73,13 @@ class PlacementElsewhere(Refused):
     """The placement is for another shop's goods."""
 
     code = "placement_mismatch"
+    status = 422
+
+
+class PlacementExpired(Refused):
+    """The goods were pinned so long ago that nobody buys from that session any more."""
+
+    code = "placement_expired"
     status = 422
 
 
@@ -91,6 +100,7 @@ class Orders:
         self._platform = platform
         self._payments = payments
         self._placements = placements
+        self._placement_ttl = timedelta(seconds=settings.placement_ttl_s)
         window = self.after_sales_window
         self.placing: Gate[ShopId, Placing, Order] = platform.gate("place", partial(place, hold_ttl=hold_ttl))
         self._starting: Gate[ShopId, Paying, Payment] = platform.gate("start_payment", start_payments)
@@ -113,7 +123,9 @@ class Orders:
             return None
         placement = await self._placements.read(token)
         if placement.shop_id != shop_id:
-            raise PlacementElsewhere("the placement is for another shop's goods")
+            raise PlacementElsewhere("the placement is for another shop's goods; use that of the goods' own pin")
+        if self._platform.clock.now() - placement.issued_at > self._placement_ttl:
+            raise PlacementExpired("the placement is too old; open the live session again, or order without one")
         return placement
 
     async def check_out(self, drafts: Sequence[ShopOrderDraft], buyer_id: PersonId) -> list[Order]:
@@ -229,8 +241,11 @@ class Orders:
 
     async def time_out_unpaid(self) -> None:
         """Cancel orders whose hold has expired."""
-        due = await self._ask(expired_holds(self._platform.clock.now(), _SWEPT_MAX))
-        await _all(self._cancelling(shop_id, Cancelling(order_id, None)) for shop_id, order_id in due)
+        for _ in range(_SWEEPS_MAX):
+            due = await self._ask(expired_holds(self._platform.clock.now(), _SWEPT_MAX))
+            if not due:
+                return
+            await _all(self._cancelling(shop_id, Cancelling(order_id, None)) for shop_id, order_id in due)
 
     async def meet_deadlines(self) -> None:
         """Receive what nobody said was received; complete what can no longer come back."""

@@ -30,7 +30,7 @@ from fairwind.orders.after_sales import Answer
 from fairwind.orders.book import Book, TransferView
 from fairwind.orders.commands import OrderKey, ShipmentDraft
 from fairwind.orders.order import Order, OrderDraft
-from fairwind.orders.orders import Orders, ShopOrderDraft
+from fairwind.orders.orders import Orders, PlacementExpired, ShopOrderDraft
 from fairwind.orders.pricing import FreightRule, OffShelf, PlacementMismatch, TotalChanged
 from fairwind.orders.refund import AfterSalesOver, Refund, RefundDraft, RefundOpen, RefundTooLarge
 from fairwind.orders.states import RefundAction, RefundState, State, WrongState
@@ -46,6 +46,7 @@ _PLACING = [
     Invalid,
     PlacementInvalid,
     PlacementMismatch,
+    PlacementExpired,
 ]
 _DECIDING = [NotFound, WrongState, RefundTooLarge]
 

@@ -9,20 +9,21 @@ edited, a change is a new step. `kernel.schema_version` remembers which steps a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import cast
+from typing import LiteralString, cast
 
 import psycopg
 
-from fairwind.kernel.database import DatabaseError, shown
+from fairwind.kernel.database import DatabaseError, Transaction, shown
 
 _VERSION = re.compile(r"^-- version (\d+)$", re.MULTILINE)
 _REFERENCE = re.compile(r"^-- reference (\w+\.\w+)$", re.MULTILINE)
 _DISTRIBUTE = re.compile(r"^-- distribute (\w+\.\w+) by (\w+)$", re.MULTILINE)
 _LOCK = 0x0FA1_2B1D
 """Advisory lock: of several servers that start at once, one upgrades and the others wait."""
+_VERSIONS: LiteralString = "SELECT context, max(version) AS version FROM kernel.schema_version GROUP BY context"
 _SERVER_MAJORS = range(16, 19)
 
 
@@ -89,8 +90,16 @@ def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     return connection
 
 
+async def still_missing(tx: Transaction, packages: Sequence[str]) -> list[Step]:
+    """What `missing` answers, asked within tx of a database that has been set up: for who asks often."""
+    return _left({row.context: row.version for row in await tx.rows(_VERSIONS)}, packages)
+
+
 def _missing(connection: psycopg.Connection[tuple[object, ...]], packages: Sequence[str]) -> list[Step]:
-    there = _versions(connection)
+    return _left(_versions(connection), packages)
+
+
+def _left(there: Mapping[str, int], packages: Sequence[str]) -> list[Step]:
     known = {package.rpartition(".")[2]: steps_of(package) for package in packages}
     newer = [f"{context} {version}" for context, version in there.items() if version > len(known.get(context, ()))]
     if newer:
@@ -105,8 +114,7 @@ def _versions(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, i
     found = connection.execute("SELECT to_regclass('kernel.schema_version') IS NOT NULL").fetchone()
     if found is None or not found[0]:
         return {}
-    rows = connection.execute("SELECT context, max(version) FROM kernel.schema_version GROUP BY context")
-    return {str(context): cast(int, version) for context, version in rows}
+    return {str(context): cast(int, version) for context, version in connection.execute(_VERSIONS)}
 
 
 def _take(connection: psycopg.Connection[tuple[object, ...]], step: Step, *, distributed: bool) -> None:

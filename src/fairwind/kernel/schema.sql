@@ -17,4 +17,6 @@ CREATE TABLE kernel.outbox (
     attempts   integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     parked     boolean NOT NULL DEFAULT false,
     PRIMARY KEY (shop_id, id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+-- The relay takes the oldest first, and must not search among what it took before.
+CREATE INDEX outbox_by_age ON kernel.outbox (id) WHERE NOT parked;

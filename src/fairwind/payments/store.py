@@ -144,11 +144,15 @@ def pages_opened(shop_id: ShopId, pages: Sequence[tuple[PaymentId, str]]) -> Que
     """Keep the addresses of payments' pages; the first one stays."""
     return statement(
         """
-        UPDATE payments.payment SET pay_url = page.url
-        FROM unnest(%s::uuid[], %s::text[]) AS page (id, url)
-        WHERE payment.shop_id = %s AND payment.id = page.id AND payment.pay_url IS NULL
+        WITH locked AS (
+            SELECT payment.id, page.url FROM payments.payment
+            JOIN unnest(%s::uuid[], %s::text[]) AS page (id, url) ON page.id = payment.id
+            WHERE payment.shop_id = %s AND payment.pay_url IS NULL ORDER BY payment.id FOR UPDATE OF payment
+        )
+        UPDATE payments.payment SET pay_url = locked.url FROM locked
+        WHERE payment.shop_id = %s AND payment.id = locked.id
         """,
-        (uuid_array(payment_id for payment_id, _ in pages), text_array(url for _, url in pages), shop_id),
+        (uuid_array(payment_id for payment_id, _ in pages), text_array(url for _, url in pages), shop_id, shop_id),
     )
 
 

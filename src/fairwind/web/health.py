@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from fairwind.identity import Access, Caller, Role
 from fairwind.kernel import DatabaseError, Forbidden, Platform, Unavailable
-from fairwind.kernel.schema import missing
+from fairwind.kernel.schema import still_missing
 from fairwind.web.contexts import PACKAGES
 from fairwind.web.journal import Journal
 
@@ -32,14 +31,12 @@ async def live() -> Health:
 async def ready(platform: Platform) -> Health:
     """The server can work: its database answers and fits this version. One that shuts down takes no connections."""
     async with platform.database.transaction() as tx:
-        await tx.row("SELECT 1")
-    if platform.settings.database_url:
         try:
-            steps = await asyncio.to_thread(missing, platform.settings.database_url, PACKAGES)
+            steps = await still_missing(tx, PACKAGES)
         except DatabaseError as error:
             raise Unavailable(str(error)) from error
-        if steps:
-            raise Unavailable("the database is older than this version; run fairwind db upgrade")
+    if steps:
+        raise Unavailable("the database is older than this version; run fairwind db upgrade")
     return Health()
 
 

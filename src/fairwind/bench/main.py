@@ -51,7 +51,7 @@ def orders(
     Parameters
     ----------
     stage
-        What to measure: placing orders, or the callbacks of their payments.
+        What to measure: placing orders, or what follows: the callbacks of their payments, and shipping.
     rounds
         Rounds; each measures every way once.
     count
@@ -118,12 +118,24 @@ async def _paid(bench: Bench, rounds: int, orders: int, report: Callable[[str], 
     trials = {n: await bench.paid_naive(orders // 40, n) for n in NAIVE_CONNECTIONS}
     best = max(trials, key=lambda n: trials[n])
     report(f"naive is at its best with {best} connections")
-    naive, paid = Rates(), Rates()
+    naive, paid, ship_naive, shipped = (Rates() for _ in range(4))
     for number in range(1, rounds + 1):
         naive.add(await bench.paid_naive(orders // 20, best))
         paid.add(await bench.paid(orders))
-        report(f"round {number} of {rounds}: naive {naive.last:,.0f}, batched {paid.last:,.0f} payments a second")
-    return {"paid_per_s": paid.median, "paid_naive_per_s": naive.median, "paid_to_naive": paid.ratio(naive)}
+        ship_naive.add(await bench.shipped_naive(orders // 20, best))
+        shipped.add(await bench.shipped(orders))
+        report(
+            f"round {number} of {rounds}: callbacks naive {naive.last:,.0f}, batched {paid.last:,.0f}; "
+            f"shipments naive {ship_naive.last:,.0f}, batched {shipped.last:,.0f} a second"
+        )
+    return {
+        "paid_per_s": paid.median,
+        "paid_naive_per_s": naive.median,
+        "paid_to_naive": paid.ratio(naive),
+        "shipped_per_s": shipped.median,
+        "shipped_naive_per_s": ship_naive.median,
+        "shipped_to_naive": shipped.ratio(ship_naive),
+    }
 
 
 async def _sign_in_buyers(database: Database) -> list[str]:
@@ -183,6 +195,9 @@ def _paid_goals(f: dict[str, float]) -> list[Goal]:
         Goal("one transaction per callback, at its best", _per_s(f["paid_naive_per_s"]), "", None),
         Goal("batched callbacks", _per_s(f["paid_per_s"]), "", None),
         _at_least("batched : one per transaction", f["paid_to_naive"], 8),
+        Goal("one transaction per shipment, at its best", _per_s(f["shipped_naive_per_s"]), "", None),
+        Goal("batched shipments", _per_s(f["shipped_per_s"]), "", None),
+        _at_least("batched shipping : one per transaction", f["shipped_to_naive"], 8),
     ]
 
 

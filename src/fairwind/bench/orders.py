@@ -30,7 +30,7 @@ from fairwind.kernel import (
     SystemClock,
     uuid7s,
 )
-from fairwind.orders import Address, LineDraft, OrderDraft, Placing, deliver, place
+from fairwind.orders import Address, LineDraft, OrderDraft, Placing, ShipmentDraft, Shipping, deliver, place, ship
 from fairwind.payments import Draft, Notice, Part, create
 
 T = TypeVar("T")
@@ -76,6 +76,7 @@ class Bench:
         self._platform = Platform(database, SystemClock(), Settings())
         self._place = self._platform.gate("place", partial(place, hold_ttl=_HOLD))
         self._deliver = self._platform.gate("deliver", deliver)
+        self._ship = self._platform.gate("ship", partial(ship, receipt_after=_HOLD))
         self._ceiling = Ceiling(url)
         self._random = random.Random(20200614)  # noqa: S311
 
@@ -118,16 +119,36 @@ class Bench:
 
     async def paid(self, count: int) -> float:
         """Providers' callbacks through the gate: payment, order, stock, book and event of each."""
-        return await _timed(await self._callbacks(count), CALLERS, lambda item: self._deliver(SHOP, item))
+        notices, _ = await self._callbacks(count)
+        return await _timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
 
     async def paid_naive(self, count: int, connections: int) -> float:
         """The same callbacks, a transaction for each."""
         now = self._platform.clock.now
+        notices, _ = await self._callbacks(count)
         return await _timed(
-            await self._callbacks(count),
+            notices,
             connections,
             lambda item: self._database.run(lambda tx: deliver(tx, SHOP, [item], now())),
         )
+
+    async def shipped(self, count: int) -> float:
+        """Shipments through the gate, of orders just paid."""
+        return await _timed(await self._parcels(count), CALLERS, lambda item: self._ship(SHOP, item))
+
+    async def shipped_naive(self, count: int, connections: int) -> float:
+        """The same shipments, a transaction for each."""
+        now = self._platform.clock.now
+        return await _timed(
+            await self._parcels(count),
+            connections,
+            lambda item: self._database.run(lambda tx: ship(tx, SHOP, [item], now(), _HOLD)),
+        )
+
+    async def _parcels(self, count: int) -> list[Shipping]:
+        notices, items = await self._callbacks(count)
+        await _timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
+        return [Shipping(item.draft.id, ShipmentDraft("顺丰速运", "SF1234567890")) for item in items]
 
     def _drafts(self, count: int, *, hot: bool) -> list[Placing]:
         return [
@@ -139,8 +160,8 @@ class Bench:
             for id_ in uuid7s(self._platform.clock.now(), count)
         ]
 
-    async def _callbacks(self, count: int) -> list[Notice]:
-        """Placed orders with a payment each, and the provider's word that all were paid."""
+    async def _callbacks(self, count: int) -> tuple[list[Notice], list[Placing]]:
+        """The provider's word that all payments of so many orders just placed were paid, and those orders."""
         items = self._drafts(count, hot=True)
         await _timed(items, CALLERS, lambda item: self._place(SHOP, item))
         now = self._platform.clock.now()
@@ -151,7 +172,7 @@ class Bench:
         for start in range(0, count, 1000):
             some = drafts[start : start + 1000]
             await self._database.run(lambda tx, some=some: create(tx, SHOP, some, now))  # type: ignore[misc]
-        return [Notice(draft.id, SHOP, Fen(9900), "succeeded", f"bench-{draft.id}", now) for draft in drafts]
+        return [Notice(draft.id, SHOP, Fen(9900), "succeeded", f"bench-{draft.id}", now) for draft in drafts], items
 
 
 async def _timed(items: Sequence[T], callers: int, call: Callable[[T], Any]) -> float:

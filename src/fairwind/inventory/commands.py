@@ -53,7 +53,7 @@ def _decide(
     before = made.get(draft.id)
     if before is not None:
         same = msgspec.structs.replace(wanted, made_at=before.made_at) == before
-        return before if same else IdReused(f"adjustment {draft.id} was made before with other content")
+        return before if same else IdReused(f"adjustment {draft.id} was made before with other content; make a new id")
     if item.sku_id not in left:
         return NotFound(f"shop has no SKU {item.sku_id}", sku_id=item.sku_id)
     if left[item.sku_id] + draft.quantity < 0:

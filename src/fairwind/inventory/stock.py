@@ -119,7 +119,9 @@ class Shelf:
             left = self.available(sku_id)
             if quantity > left:
                 return OutOfStock(
-                    f"only {left} of SKU {sku_id} left" if left else f"SKU {sku_id} is sold out",
+                    f"only {left} of SKU {sku_id} left; order fewer"
+                    if left
+                    else f"SKU {sku_id} is sold out; leave it out",
                     sku_id=sku_id,
                     available=left,
                 )
@@ -127,7 +129,7 @@ class Shelf:
                 mine = self.bought.get((sku_id, buyer_id), 0) + self.bought_more[sku_id, buyer_id]
                 if mine + quantity > stock.buyer_limit:
                     return OverBuyerLimit(
-                        f"each buyer may have {stock.buyer_limit} of SKU {sku_id}, and you have {mine}",
+                        f"each buyer may have {stock.buyer_limit} of SKU {sku_id}, and you have {mine}; order fewer",
                         sku_id=sku_id,
                         buyer_limit=stock.buyer_limit,
                     )

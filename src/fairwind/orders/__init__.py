@@ -5,7 +5,7 @@ is held when placed, taken when paid, given back when cancelled; refunds never e
 pays its order or goes back in full at once; an order's transfers in its shop's book match it to the fen.
 """
 
-from fairwind.orders.commands import deliver, place
+from fairwind.orders.commands import ShipmentDraft, Shipping, deliver, place, ship
 from fairwind.orders.order import Address, LineDraft, Order, OrderDraft, Placing
 from fairwind.orders.orders import Orders
 from fairwind.orders.states import REFUND_TRANSITIONS, TRANSITIONS, State, diagram
@@ -20,9 +20,12 @@ __all__ = [
     "OrderDraft",
     "Orders",
     "Placing",
+    "ShipmentDraft",
+    "Shipping",
     "State",
     "deliver",
     "diagram",
     "place",
+    "ship",
     "wire",
 ]

@@ -90,7 +90,7 @@ def _ask_one(
     if before is not None:
         refund = known.get(item.draft.id)  # missing when it is another order's
         if refund is None or refund.order_id != order.id or before != content_hash(item.draft, item.person_id):
-            return IdReused(f"refund {item.draft.id} was asked for with other content")
+            return IdReused(f"refund {item.draft.id} was asked for with other content; make a new id")
         return refund
     open_refunds = sum(refund.order_id == order.id and is_open(refund) for refund in known.values())
     return ask(order, open_refunds, item.draft, item.person_id, window, now)

@@ -150,7 +150,9 @@ async def place(
         digest = content_hash(draft, item.buyer_id)
         if draft.id in placed:
             same = hashes[draft.id] == digest
-            outcomes.append(placed[draft.id] if same else IdReused(f"order {draft.id} was placed with other content"))
+            outcomes.append(
+                placed[draft.id] if same else IdReused(f"order {draft.id} was placed with other content; make a new id")
+            )
             continue
         priced = price(item, on_offer, rule, shelf)
         if isinstance(priced, Refused):

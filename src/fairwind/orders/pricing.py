@@ -110,9 +110,12 @@ def _line(line_no: int, draft: LineDraft, placement: Placement | None, offers: M
     if offer is None:
         return NotFound(f"SKU {draft.sku_id} is not sold here", sku_id=draft.sku_id)
     if not offer.on_shelf:
-        return OffShelf(f"SKU {draft.sku_id} is off the shelf", sku_id=draft.sku_id)
+        return OffShelf(f"SKU {draft.sku_id} is off the shelf; leave it out", sku_id=draft.sku_id)
     if placement is not None and placement.product_id != offer.product_id:
-        return PlacementMismatch(f"the placement of line {line_no} is for other goods", line_no=line_no)
+        return PlacementMismatch(
+            f"the placement of line {line_no} is for other goods; use that of the goods' own pin, or none",
+            line_no=line_no,
+        )
     return Line(
         line_no=line_no,
         sku_id=draft.sku_id,

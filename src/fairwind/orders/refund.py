@@ -197,7 +197,11 @@ def still_fits(order: Order, refund: Refund) -> Refused | None:
         and line.quantity <= by_no[line.line_no].quantity - by_no[line.line_no].returned_quantity
         for line in refund.lines
     )
-    return None if fits else RefundTooLarge("less is left of the order than this refund asks for")
+    return (
+        None
+        if fits
+        else RefundTooLarge("less is left of the order than this refund asks for; decline it, and ask for what is left")
+    )
 
 
 def agreed(order: Order, refund: Refund, now: datetime) -> Order:

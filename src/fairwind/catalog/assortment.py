@@ -119,7 +119,7 @@ class Assortment:
         """A new SKU at the end of its product's; raises SpecTaken or TooManySkus."""
         if (product_id, draft.spec) in self._by_spec:
             raise SpecTaken(f"the product has a SKU with the spec {draft.spec} already", spec=draft.spec)
-        position = self._sku_counts[product_id] + 1
+        position = self._sku_counts.get(product_id, 0) + 1
         if position > SKUS_MAX:
             raise TooManySkus(f"a product has at most {SKUS_MAX} SKUs; make it two products")
         sku = Sku(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import cycle
+from random import Random
 from typing import Any
 
 import msgspec
@@ -32,12 +33,24 @@ from fairwind.kernel import (
     ShiftedClock,
     Transaction,
     accepted,
+    metrics,
     uuid7,
 )
 from fairwind.ledger import balances
 from fairwind.orders import Order, Orders, State, store
 from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
-from fairwind.orders.commands import Cancelling, ShipmentDraft, Shipping, cancel, deliver, place, ship
+from fairwind.orders.commands import (
+    Cancelling,
+    Receiving,
+    ShipmentDraft,
+    Shipping,
+    cancel,
+    deliver,
+    meet_deadlines,
+    place,
+    receive,
+    ship,
+)
 from fairwind.orders.events import PART_PAID
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction
@@ -112,6 +125,8 @@ async def _at_now(command: Command, tx: Transaction, shop_id: int, items: Sequen
 PLACE = partial(place, hold_ttl=HOLD_TTL)
 SHIP = partial(ship, receipt_after=RECEIPT_AFTER)
 ASK = partial(ask_refunds, window=WINDOW)
+RECEIVE = partial(receive, window=WINDOW)
+MEET = partial(meet_deadlines, window=WINDOW)
 
 
 @pytest.fixture(scope="module")
@@ -440,3 +455,59 @@ async def test_a_cancelled_order_gives_its_stock_back_once(database: Database, r
     await race(shop, shuffled(*calls))
     assert (await stock(database, shop)).available == 3
     assert await states(database, [order]) == {State.CANCELLED.value: 1}
+
+
+# Everything.
+
+
+async def test_everything_at_once_breaks_nothing_and_nobody_waits_for_each_other_in_a_ring(database: Database) -> None:
+    """Every command on the same few orders and goods, on twenty connections: books and stock agree, no deadlock."""
+    random = Random(618)
+    shop = await open_shop(database, 30, 30, 30)
+    await database.run(lambda tx: set_buyer_limit(tx, shop.id, shop.sku_ids[0], 9))
+    buyers = people(4)
+    orders = [
+        await placed(database, shop, *random.sample([(sku, 1) for sku in shop.sku_ids], 2), buyer_id=buyer)
+        for buyer in buyers * 5
+    ]
+    notices = {order.id: [await payment_for(database, order) for _ in range(2)] for order in orders}
+    drafts = [RefundDraft(refund_id(), kind, "不想要了") for kind in ("refund_only", "return") for _ in orders]  # type: ignore[arg-type]
+    shipment = ShipmentDraft("顺丰速运", "SF1000")
+
+    def call() -> Call:
+        order, draft = random.choice(orders), random.choice(drafts)
+        wanted = random.sample([(sku, 1) for sku in shop.sku_ids], 3)
+        action = random.choice([RefundAction.AGREE, RefundAction.TAKE_BACK, RefundAction.DECLINE])
+        change = AdjustmentDraft(uuid7(NOW), random.choice([-1, 1]), "盘点")
+        calls: list[Call] = [
+            (PLACE, placing(*wanted, buyer_id=random.choice(buyers))),
+            (cancel, Cancelling(order.id, random.choice([order.buyer_id, None]))),
+            (deliver, random.choice(notices[order.id])),
+            (deliver, random.choice(notices[order.id])),
+            (SHIP, Shipping(order.id, shipment)),
+            (RECEIVE, Receiving(order.id, order.buyer_id)),
+            (MEET, order.id),
+            (ASK, Asking(order.id, draft, order.buyer_id, order.buyer_id)),
+            (ASK, Asking(order.id, draft, BUYER, None)),
+            (decide_refunds, Deciding(draft.id, action, "", None)),
+            (adjust, Adjusting(random.choice(shop.sku_ids), change, BUYER)),
+        ]
+        return random.choice(calls)
+
+    deadlocks = metrics.RETRIES.labels("40P01")
+    before = deadlocks._value.get()
+
+    async def run() -> Counter[str]:
+        seen: Counter[str] = Counter()
+        for _ in range(25):
+            calls = [call() for _ in range(random.choice([1, 1, 8]))]
+            command = calls[0][0]
+            items = [item for other, item in calls if other is command]
+            seen += codes(await database.run(lambda tx, c=command, i=items: c(tx, shop.id, i, NOW)))
+        return seen
+
+    seen = sum(await asyncio.gather(*(run() for _ in range(CONNECTIONS))), Counter())
+    assert {"placed", "ok", "cancelled", "shipped", "received", "refunding", "wrong_state"} <= seen.keys()
+    assert deadlocks._value.get() == before
+    async with database.transaction() as tx:
+        assert await broken(tx, [shop.id]) == []

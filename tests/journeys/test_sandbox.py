@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -258,6 +259,28 @@ async def test_a_declined_card_and_a_cancelled_payment_cost_nothing_and_may_be_p
     await till.pay(payment)
     await till.becomes(payment, "succeeded")
     assert till.told(payment) == [("closed", True), ("succeeded", True)]
+
+
+async def test_the_page_keeps_the_language_that_the_buyer_chose(till: Till):
+    payment = await till.payment()
+    page = await till.http.get(f"{payment.pay_url}?lang=zh", headers={"accept-language": "en"})
+    [action] = re.findall(r'action="(/pay/[^"/]+)"', page.text)
+
+    declined = await till.http.post(
+        f"{till.sandbox_url}{action}", data={"card": "declined"}, headers={"accept-language": "en"}
+    )
+
+    assert "银行拒绝了这次付款" in declined.text
+
+
+async def test_buyers_do_not_reach_the_switches(till: Till):
+    from_elsewhere = {"x-forwarded-for": "192.0.2.7"}
+
+    refused = await till.http.put(f"{till.sandbox_url}/switches", json={"loss_ppm": 1_000_000}, headers=from_elsewhere)
+
+    assert refused.status_code == 403
+    seen = await till.http.get(f"{till.sandbox_url}/switches", headers={"accept": "application/json"})
+    assert seen.json()["loss_ppm"] == 0
 
 
 async def test_repeated_reordered_and_delayed_callbacks_pay_once(till: Till):

@@ -39,7 +39,7 @@ def main() -> int:
     except OSError as error:
         return _refuse(_why_not(error, given.host, given.port))
     port = listener.getsockname()[1]
-    given.data.mkdir(parents=True, exist_ok=True)
+    given.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     book = Book(given.data / "sandbox.sqlite", f"http://{given.public_host or given.host}:{port}")
     server = uvicorn.Server(
         uvicorn.Config(

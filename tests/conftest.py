@@ -12,16 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import psycopg
 import pytest
 
-import fairwind
+from databases import new_database, set_up_database
 from fairwind.kernel import Database
 from fairwind.kernel.postgres import EmbeddedPostgres
-from fairwind.kernel.schema import upgrade
 
 _STARTED = pytest.StashKey[ExitStack]()
 _URL = pytest.StashKey[str]()
@@ -48,8 +44,7 @@ def server_url(pytestconfig: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def database_url(server_url: str) -> Iterator[str]:
     """A database with every context's tables, shared by the tests of one worker."""
-    with _database(server_url) as url:
-        upgrade(url, _contexts())
+    with set_up_database(server_url) as url:
         yield url
 
 
@@ -63,33 +58,15 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """A database of one test's own with nothing in it."""
-    with _database(server_url) as url:
+    with new_database(server_url) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database_url(server_url: str) -> Iterator[str]:
     """A database of one module's own, with every context's tables."""
-    with _database(server_url) as url:
-        upgrade(url, _contexts())
+    with set_up_database(server_url) as url:
         yield url
-
-
-@contextmanager
-def _database(server_url: str) -> Iterator[str]:
-    name = f"fairwind_test_{uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    try:
-        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    finally:
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _contexts() -> list[str]:
-    names = [schema.parent.name for schema in Path(fairwind.__file__).parent.glob("*/schema.sql")]
-    return [f"fairwind.{name}" for name in sorted(names, key=lambda name: (name != "kernel", name))]
 
 
 def _server(config: pytest.Config) -> str:

@@ -8,6 +8,15 @@ import pytest
 from served import Server
 from world import World
 
+from databases import set_up_database
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> Iterator[str]:
+    """The server's database, apart from other tests': its periodic work goes by the real time, not theirs."""
+    with set_up_database(server_url) as url:
+        yield url
+
 
 @pytest.fixture(scope="session")
 def server(database_url: str) -> Iterator[Server]:

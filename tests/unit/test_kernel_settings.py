@@ -38,16 +38,16 @@ def test_what_is_not_ours_in_the_environment_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("port", "eighty", "Expected `int`"),
+        ("port", "eighty", "must be a whole number"),
         ("port", "70000", "<= 65535"),
-        ("port", "", "Expected `int`"),
+        ("port", "", "must be a whole number"),
         ("host", "", "length >= 1"),
         ("log_level", "loud", "must be debug or info or warning or error"),
         ("log_format", "xml", "must be text or json"),
-        ("public_url", "ftp://example.org", "matching regex"),
+        ("public_url", "ftp://example.org", "such as https://shop.example"),
         ("database_connections_max", "1", ">= 4"),
         ("hold_ttl_s", "0", ">= 1"),
-        ("batch_items_max", "1.5", "Expected `int`"),
+        ("batch_items_max", "1.5", "must be a whole number"),
     ],
 )
 def test_a_bad_value_is_refused_by_both_names_of_its_setting(name: str, value: str, reason: str) -> None:

@@ -72,13 +72,17 @@ def load(environment: Mapping[str, str], **given: Any) -> Settings:
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
-        raise SettingsError(f"setting {_both_names(name)}: {_choice(name) or reason}") from None
+        raise SettingsError(f"setting {_both_names(name)}: {_wanted(name, reason)}") from None
 
 
-def _choice(name: str) -> str:
-    """What a setting of fixed words may be; msgspec would quote the wrong word and keep the right ones to itself."""
-    words = get_args(get_type_hints(Settings).get(name))
-    return f"must be {' or '.join(words)}" if words else ""
+def _wanted(name: str, reason: str) -> str:
+    """What a setting may be, in the words of someone who sets it; msgspec's reason speaks to programmers."""
+    if words := get_args(get_type_hints(Settings).get(name)):
+        return f"must be {' or '.join(words)}"
+    if name == "public_url" and "regex" in reason:
+        return "must be http:// or https:// and a host, and nothing after it, such as https://shop.example"
+    reason = reason.partition(", got ")[0].replace("Expected", "must be")
+    return reason.replace("`int`", "a whole number").replace("`str`", "a text")
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

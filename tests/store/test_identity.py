@@ -19,6 +19,7 @@ from fairwind.identity import (
     Person,
     Role,
     clean_login,
+    clean_name,
     clean_password,
     create_people,
     grant_membership,
@@ -113,11 +114,21 @@ def test_names_of_any_script_addresses_and_numbers_are_logins(login: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "login", ["ab", "  a ", "a b c", "a\0bc", "a\nbc", "x" * 65, "abc\u200b", "a<b>c", "\u202eabc"]
+    "login",
+    [
+        *("ab", "  a ", "a b c", "a\0bc", "a\nbc", "x" * 65, "abc\u200b", "a<b>c", "\u202eabc"),
+        *("abc\u034f", "abc\u3164", "abc\ufe0f", "abc\U000e0100", "abc\u180b"),
+    ],
 )
 def test_what_cannot_be_told_apart_or_typed_is_no_login(login: str) -> None:
     with pytest.raises(Invalid):
         clean_login(login)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u3164", "\u3164\ufe0f", "a\nb", "x" * 65])
+def test_a_name_shows_something(name: str) -> None:
+    with pytest.raises(Invalid):
+        clean_name(name)
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 129, "LIN@example.com", "ｌｉｎ@example.com"])

@@ -14,6 +14,10 @@ LOGIN_CHARS = (3, 64)
 PASSWORD_CHARS = (8, 128)
 NAME_CHARS = (1, 64)
 _MARKS = frozenset("._+-@")
+_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0" + "".join(
+    map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+"""Letters and marks that show nothing of their own: joiners, fillers, variation selectors."""
 
 
 def clean_login(text: str) -> str:
@@ -22,7 +26,7 @@ def clean_login(text: str) -> str:
     least, most = LOGIN_CHARS
     if not least <= len(login) <= most:
         raise Invalid(f"login: needs {least} to {most} characters", field="login")
-    if not all(char in _MARKS or unicodedata.category(char)[0] in "LMN" for char in login):
+    if not all(char in _MARKS or (unicodedata.category(char)[0] in "LMN" and char not in _UNSEEN) for char in login):
         raise Invalid("login: may hold letters, digits and . _ + - @ only", field="login")
     return login
 
@@ -52,6 +56,6 @@ def clean_name(text: str) -> str:
     """text as it is shown, without spaces around it. Raises Invalid."""
     name = unicodedata.normalize("NFC", text).strip()
     least, most = NAME_CHARS
-    if not least <= len(name) <= most or not name.isprintable():
+    if not least <= len(name) <= most or not name.isprintable() or not name.strip(_UNSEEN):
         raise Invalid(f"name: needs {least} to {most} characters, all of them visible", field="name")
     return name

@@ -180,10 +180,21 @@ def test_what_is_no_id_is_no_address(server: Server, number: str) -> None:
 def test_an_address_tells_which_methods_it_takes(server: Server) -> None:
     client = server.client()
 
-    assert client.options("/people").headers["allow"] == "GET, OPTIONS, POST"
+    assert client.options("/people").headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert client.options("/sessions").headers["allow"] == "DELETE, OPTIONS, POST"
     refused = client.patch("/people")
     assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
     assert set(refused.headers["allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
+
+
+def test_head_is_get_without_the_body(server: Server) -> None:
+    client = server.client()
+
+    for path, status in (("/health/live", 200), ("/people/me", 401), ("/nothing-here", 404)):
+        got, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (status, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+        assert head.headers["content-type"] == got.headers["content-type"]
 
 
 def test_what_goes_wrong_inside_stays_inside(

@@ -118,8 +118,11 @@ class Identity:
     async def people(self, login: str | None, after: int, limit: int) -> list[Person]:
         """People in the order of their ids from after on; with a login, only who has it."""
         async with self._database.transaction() as tx:
-            rows = await store.people_after(tx, None if login is None else login_key(login), after, limit)
-        return [commands.person(row) for row in rows]
+            if login is None:
+                rows = await store.people_after(tx, after, limit)
+            else:
+                rows = await store.people_with_login(tx, login_key(login))
+        return [commands.person(row) for row in rows if row.id > after]
 
     async def grant_role(self, person_id: PersonId, role: Role) -> Person:
         """Raises NotFound."""

@@ -46,12 +46,14 @@ async def people(tx: Transaction, ids: Sequence[PersonId]) -> list[Row]:
     return await tx.rows(_PEOPLE + "WHERE id = ANY (%s::bigint[]) ORDER BY id", (int_array(ids),))
 
 
-async def people_after(tx: Transaction, login: str | None, after: int, limit: int) -> list[Row]:
-    """People by id from after on; with a login, only who has it."""
-    return await tx.rows(
-        _PEOPLE + "WHERE id > %(after)s AND (%(key)s::text IS NULL OR login_key = %(key)s) ORDER BY id LIMIT %(limit)s",
-        {"after": after, "key": login, "limit": limit},
-    )
+async def people_after(tx: Transaction, after: int, limit: int) -> list[Row]:
+    """People by id, from after on."""
+    return await tx.rows(_PEOPLE + "WHERE id > %s ORDER BY id LIMIT %s", (after, limit))
+
+
+async def people_with_login(tx: Transaction, key: str) -> list[Row]:
+    """Whoever has the login key: one person or nobody."""
+    return await tx.rows(_PEOPLE + "WHERE login_key = %s", (key,))
 
 
 async def credentials(tx: Transaction, key: str) -> Row | None:

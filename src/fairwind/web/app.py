@@ -46,6 +46,10 @@ def build(platform: Platform) -> Litestar:
     async def start() -> None:
         platform.start()
 
+    async def stop() -> None:
+        await platform.stop()
+        objects["journal"].write()
+
     by_context = {name: bound(wiring.handlers) for name, wiring in wirings.items()}
     by_context["health"] = bound(health.HANDLERS)
     openapi = _document(by_context)
@@ -57,7 +61,7 @@ def build(platform: Platform) -> Litestar:
         exception_handlers={Exception: problem},
         request_max_body_size=platform.settings.body_bytes_max,
         on_startup=[start],
-        on_shutdown=[platform.stop],
+        on_shutdown=[stop],
         openapi_config=None,
         logging_config=None,
     )
@@ -72,6 +76,8 @@ def _options(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     for handler in handlers:
         for path in handler.paths:
             methods.setdefault(path, {"OPTIONS"}).update(str(HttpMethod(each).value) for each in handler.http_methods)
+            if HttpMethod.GET in handler.http_methods:
+                methods[path].add("HEAD")
     return [_allowing(path, ", ".join(sorted(those))) for path, those in methods.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from fairwind.identity import (
     clean_login,
     clean_name,
     clean_password,
+    commands,
     create_people,
     grant_membership,
     grant_roles,
@@ -43,6 +45,7 @@ from fairwind.kernel import (
     ShiftedClock,
     ShopId,
     SignInNeeded,
+    Transaction,
     accepted,
 )
 from fairwind.kernel.audit import checks_of
@@ -179,6 +182,24 @@ async def test_many_tokens_are_looked_up_together_and_answered_in_order(database
     found = await database.run(lambda tx: callers(tx, asked, NOW, TTL))
 
     assert [each.person_id for each in found] == [ben.id, None, anna.id, ben.id]
+
+
+async def test_requests_that_come_together_are_looked_up_in_a_few_queries(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone, identity, batches = await person(database), door(database), []
+    tokens = [await token_of(database, someone.id, ShiftedClock().now()) for _ in range(3)]
+
+    async def counted(tx: Transaction, hashes: Sequence[bytes], now: datetime, ttl: timedelta) -> Sequence[Caller]:
+        batches.append(len(hashes))
+        return await callers(tx, hashes, now, ttl)
+
+    monkeypatch.setattr(commands, "callers", counted)
+    found = await asyncio.gather(*(identity.caller(tokens[number % 3]) for number in range(200)))
+
+    assert {each.person_id for each in found} == {someone.id}
+    assert sum(batches) == 200
+    assert len(batches) <= 2
 
 
 async def test_a_session_ends_when_it_was_not_used_for_its_ttl(database: Database) -> None:

@@ -219,6 +219,13 @@ def test_what_is_no_catalogue_is_refused(merchant: Client, shop: dict[str, Any],
     assert answer.json()["code"] in ("unknown_format", "unreadable_file")
 
 
+def test_a_form_is_told_to_send_the_file_itself(merchant: Client, shop: dict[str, Any]):
+    answer = merchant.post(f"/shops/{shop['id']}/imports", files={"file": ("goods.csv", many(3))})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_format")
+    assert "--data-binary" in answer.json()["detail"]
+
+
 def test_an_operator_learns_that_a_shop_is_not_there(server: Server):
     operator, path = server.someone("operator"), f"/shops/{10**15}"
     assert operator.post(f"{path}/products", json=draft()).json()["code"] == "not_found"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Iterable
 from contextlib import suppress
 from io import StringIO
@@ -118,6 +119,14 @@ def test_a_broken_byte_does_not_make_utf_8_look_like_gb18030():
 def test_utf_16_is_refused_with_advice():
     with pytest.raises(Unreadable, match="UTF-8"):
         records("code,title\n羊,毛\n".encode("utf-16"))
+
+
+@pytest.mark.parametrize(
+    "packed", [b"PK\x03\x04\x14\x00\x06\x00\xff\xfe[Content_Types].xml", gzip.compress(b"code,title\n")]
+)
+def test_a_workbook_and_a_compressed_file_are_refused_with_advice(packed: bytes):
+    with pytest.raises(Unreadable, match="save it as CSV"):
+        records(packed)
 
 
 def test_a_line_without_end_does_not_fill_the_memory():

@@ -253,6 +253,8 @@ async def import_products(shop_id: FromPath[ShopId], request: Request[Any, Any, 
     Every valid line is imported and every refused one named with its number and the reason. The same file again changes
     nothing, so an import that broke off is simply sent again. Stock is taken for new SKUs only.
     """
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise UnknownFormat("the body is a form; send the file itself, as curl --data-binary @goods.csv does")
     return await catalog.import_file(shop_id, request.stream())
 
 

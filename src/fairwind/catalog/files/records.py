@@ -21,6 +21,8 @@ RECORD_MAX_CHARS = 1 << 17
 """What the csv module takes in one cell; here for a record as a whole."""
 _TOO_LONG = f"is longer than {RECORD_MAX_CHARS} characters"
 _LOOK_AHEAD_MAX_CHARS = 1 << 24
+_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
+"""How zip files (.xlsx too), gzip files and old workbooks (.xls) begin."""
 _UNREADABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
@@ -124,6 +126,8 @@ def _encoding(block: bytes) -> str:
     """UTF-8 unless more than a quarter of what is not ASCII does not fit it: half of all GB18030 does not."""
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Unreadable("the file is in UTF-16; save it as CSV in UTF-8")
+    if block.startswith(_PACKED):
+        raise Unreadable("the file is a workbook or compressed; save it as CSV in UTF-8")
     whole = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(block)
     strange = sum("\udc80" <= c <= "\udcff" for c in whole)
     beyond = sum(byte >= 0x80 for byte in block)

@@ -184,7 +184,7 @@ async def test_two_imports_of_one_file_at_once_end_like_one(world: World):
 
 async def test_memory_does_not_grow_with_the_file(world: World):
     peaks = []
-    for chunks in (1, 5):
+    for chunks in (1, 4):
         shop, data = await world.shop(), many(chunks * CHUNK_LINES).encode()
         tracemalloc.start()
         await world.catalog.import_file(shop.id, pieces(data))
@@ -259,3 +259,16 @@ async def test_what_an_interrupted_import_left_behind_is_dropped_later(world: Wo
         )
     await world.bring(shop.id, catalogue(goods(0)))
     assert (await world.rows(shop.id))["catalog.import_key"] == []
+
+
+async def test_a_product_comes_back_on_the_shelf_for_the_named_skus_alone(world: World):
+    shop = await world.shop()
+    await world.bring(shop.id, many(3))
+    [product] = await world.catalog.products(shop.id, "", "", 10)
+    await world.catalog.shelve_product(shop.id, product.id, on_shelf=False)
+
+    report = await world.bring(shop.id, catalogue({"product_code": "P00000", "title": "羊毛被 0", "spec": "1"}))
+
+    shown = await world.catalog.product(shop.id, product.id, whole=False)
+    assert [sku.spec for sku in shown.skus] == ["1"]
+    assert (report.skus_changed, report.refused) == (1, 0)

@@ -21,6 +21,7 @@ from msgspec import Meta
 from fairwind.identity import Access, Role
 from fairwind.kernel import Database, Platform, Refused, Settings, ShopId, SystemClock, Wiring
 from fairwind.kernel.pages import BadCursor, Limit, page, read_cursor, write_cursor
+from fairwind.orders.routes import Moment
 from fairwind.web import app as web_app
 from fairwind.web.binding import INPUTS, bind
 from fairwind.web.inputs import InvalidBody, InvalidQuery, decode
@@ -40,7 +41,7 @@ async def make(
     data: JSONBody[Thing],
     tags: FromQuery[list[str] | None] = None,
     limit: FromQuery[Limit] = 20,
-    since: FromQuery[datetime | None] = None,
+    since: FromQuery[Moment | None] = None,
     deep: FromQuery[bool] = False,
 ) -> Thing:
     """Make a thing."""
@@ -68,6 +69,12 @@ async def test_path_query_and_body_become_what_the_handler_says() -> None:
     assert arguments["since"].isoformat() == "2020-06-18T08:00:00+00:00"
 
 
+@pytest.mark.parametrize("time", ["2020-06-18T08:00:00", "2020-06-18", "yesterday"])
+async def test_a_time_says_its_zone(time: str) -> None:
+    with pytest.raises(InvalidQuery, match="since must be a time such as 2026-01-31T08:00:00Z"):
+        await read(f"since={time}".encode())
+
+
 async def test_what_is_left_out_has_its_default() -> None:
     arguments = await read()
 
@@ -91,7 +98,7 @@ async def test_a_path_that_names_nothing_is_unknown() -> None:
         (b'{"name": "too long"}', "name must be a text with a length <= 5"),
         (b'{"name": "x", "counts": [1, 0]}', "counts[1] must be a whole number >= 1"),
         (b'{"name": "x", "counts": ["1"]}', "counts[0] must be a whole number, not a text"),
-        (b'{"name": "x", "counts": [1.5]}', "counts[0] must be a whole number, not a number"),
+        (b'{"name": "x", "counts": [1.5]}', "counts[0] must be a whole number, not a fraction"),
         (b'{"name": null}', "name must be a text, not null"),
         (b'{"nam": "x"}', "nam is not known here"),
         (b"[]", "the body must be an object, not a list"),

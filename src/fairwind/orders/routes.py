@@ -50,6 +50,8 @@ _PLACING = [
 ]
 _DECIDING = [NotFound, WrongState, RefundTooLarge]
 
+Moment = Annotated[datetime, Meta(tz=True, description="A time with its zone, as in 2026-01-31T08:00:00+08:00")]
+
 
 class Checkout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Orders of several shops, placed together or not at all."""
@@ -266,8 +268,8 @@ async def get_statement(
     kind: FromPath[AccountKind],
     book: Book,
     party_id: FromQuery[Annotated[int, Meta(ge=0)]] = 0,
-    since: FromQuery[datetime | None] = None,
-    until: FromQuery[datetime | None] = None,
+    since: FromQuery[Moment | None] = None,
+    until: FromQuery[Moment | None] = None,
     cursor: FromQuery[Cursor | None] = None,
     limit: FromQuery[Limit] = 50,
 ) -> Page[StatementLine]:

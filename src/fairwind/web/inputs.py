@@ -201,6 +201,9 @@ def _explained(error: msgspec.ValidationError) -> tuple[str, str]:
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
 _WORDS = [
+    (r"^Invalid RFC3339 encoded datetime$", "must be `datetime`"),
+    (r" with a timezone component$", ", with its zone"),
+    (r"^(Expected `int.*), got `float`$", r"\1, got a fraction"),
     (r"^Expected (.+), got (.+)$", r"must be \1, not \2"),
     (r"^Expected (.+)$", r"must be \1"),
     (r"^Invalid enum value (.+)$", r"cannot be \1"),

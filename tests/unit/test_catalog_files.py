@@ -122,7 +122,9 @@ def test_utf_16_is_refused_with_advice():
 
 
 @pytest.mark.parametrize(
-    "packed", [b"PK\x03\x04\x14\x00\x06\x00\xff\xfe[Content_Types].xml", gzip.compress(b"code,title\n")]
+    "packed",
+    [b"PK\x03\x04\x14\x00\x06\x00\xff\xfe[Content_Types].xml", gzip.compress(b"code,title\n")],
+    ids=["zip", "gzip"],
 )
 def test_a_workbook_and_a_compressed_file_are_refused_with_advice(packed: bytes):
     with pytest.raises(Unreadable, match="save it as CSV"):

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -39,7 +40,7 @@ READY_S_MAX = 60
 SHOPPING_S_MAX = 200
 AGAIN_S = 0.05
 ADDRESS = {"name": "王小明", "phone": "13800000000", "region": "110105", "detail": "建国路 1 号"}
-LATER = {429, 503}
+LATER = {429, 502, 503}
 """What says: come again with the same id."""
 
 
@@ -48,11 +49,12 @@ class App:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url, self.provider_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        settings = {"DATA": self.folder, "PORT": self.url.rpartition(":")[2], "SANDBOX_PORT": 0, "LOG_LEVEL": "error"}
+        port, sandbox_port = (url.rpartition(":")[2] for url in (self.url, self.provider_url))
+        settings = {"DATA": self.folder, "PORT": port, "SANDBOX_PORT": sandbox_port, "LOG_LEVEL": "error"}
         environment = os.environ | {f"FAIRWIND_{name}": str(value) for name, value in settings.items()}
         self._process = subprocess.Popen(SERVE, env=environment, stdout=subprocess.DEVNULL)
 
@@ -81,13 +83,17 @@ class App:
         return (self.folder / "database-url").read_text()
 
     @property
-    def postgres(self) -> int:
-        """The pid of the database's first process."""
-        return int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+    def postgres(self) -> int | None:
+        """The pid of the database's first process; None between two lives."""
+        try:
+            return int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
 
 
-def family(pid: int) -> list[int]:
+def family(pid: int | None) -> list[int]:
     """A process and its children."""
+    assert pid is not None
     parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -100,10 +106,12 @@ class Crowd:
     """Buyers who order without pause, and what was said to them."""
 
     client: Client
+    provider: Client
     shop: Shop
     sessions: list[str]
     placed: dict[str, dict[str, Any]] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    paid: set[str] = field(default_factory=set)
     turned_away: int = 0
     cut_off: int = 0
     """Requests that no answer came to, or none that says what happened."""
@@ -131,31 +139,49 @@ class Crowd:
     async def _buy(self, session: str) -> None:
         while not self._closing.is_set():
             number = next(self._numbers)
-            sku_id = self.shop.sku_ids[number % 4 == 0]
-            order = {"id": str(uuid7(datetime.now(UTC))), "address": ADDRESS}
-            order["lines"] = [{"sku_id": sku_id, "quantity": 1}]
+            scarce = number % 4 == 0
+            order: dict[str, Any] = {"id": new_id(), "address": ADDRESS}
+            order["lines"] = [{"sku_id": self.shop.sku_ids[scarce], "quantity": 1}]
             path = f"/shops/{self.shop.id}/orders"
-            answer = await self._answered("POST", path, order, session)
+            answer = await self._answered(lambda: self.client.ask("POST", path, order, session=session))  # noqa: B023
             if not answer.ok:
+                assert scarce, answer
                 assert answer.code == "out_of_stock", answer
                 self.turned_away += 1
                 continue
             self.placed[order["id"]] = answer.json()
-            if number % 7 == 0 and sku_id == self.shop.sku_ids[0]:
-                path = f"{path}/{order['id']}/cancellation"
-                assert (await self._answered("PUT", path, None, session)).ok
-                self.cancelled.add(order["id"])
+            if number % 7 == 1 and not scarce:
+                await self._cancel(f"{path}/{order['id']}/cancellation", order["id"], session)
+            elif number % 7 == 2:
+                await self._pay(order["id"], session)
 
-    async def _answered(self, method: str, path: str, body: object, session: str) -> Answer:
+    async def _cancel(self, path: str, order_id: str, session: str) -> None:
+        assert (await self._answered(lambda: self.client.ask("PUT", path, session=session))).ok
+        self.cancelled.add(order_id)
+
+    async def _pay(self, order_id: str, session: str) -> None:
+        payment = {"id": new_id(), "orders": [{"shop_id": self.shop.id, "order_id": order_id}]}
+        started = await self._answered(lambda: self.client.ask("POST", "/payments", payment, session=session))
+        assert started.ok, started
+        page = urlsplit(started.json()["pay_url"]).path
+        assert (await self._answered(lambda: self.provider.send_form(page, {"card": "debit"}))).ok
+        self.paid.add(order_id)
+
+    async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer, asked for again and again."""
         while True:
             try:
-                answer = await self.client.ask(method, path, body, session=session)
+                answer = await ask()
                 if answer.status not in LATER:
                     return answer
             except (OSError, TimeoutError):
                 pass
             self.cut_off += 1
             await asyncio.sleep(AGAIN_S)
+
+
+def new_id() -> str:
+    return str(uuid7(datetime.now(UTC)))
 
 
 @pytest.fixture
@@ -180,18 +206,20 @@ async def test_whatever_is_killed_what_was_acknowledged_is_there_once(app: App) 
         await cut_off(crowd)
         app.start()
         await crowd.more()
-        os.kill(app.postgres, signal.SIGKILL)
-        await cut_off(crowd)
+        killed = app.postgres
+        os.kill(killed, signal.SIGKILL)
+        await crowd.until(lambda: app.postgres not in (killed, None))
         await crowd.more()
-        postgres = family(app.postgres)
-        for pid in (*postgres, app.pid):
+        for pid in (*family(app.postgres), app.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await cut_off(crowd)
         app.kill()
         app.start()
         await crowd.more()
-    client.close()
+    await all_heard(app, crowd)
+    crowd.client.close()
+    crowd.provider.close()
     assert app.stop() == 0
     with EmbeddedPostgres(app.folder, report=lambda _: None) as database:
         await compare(database.url, crowd)
@@ -218,13 +246,24 @@ async def gathered(app: App, client: Client) -> Crowd:
             people = [accepted(person).id for person in await create_people(tx, drafts, now)]
             return await open_sessions(tx, people, now, timedelta(days=1))
 
-        return Crowd(client, shop, await database.run(work))
+        return Crowd(client, Client(app.provider_url), shop, await database.run(work))
 
 
 async def cut_off(crowd: Crowd) -> None:
     """See that the blow fell in the middle of the load."""
     before = crowd.cut_off
-    await crowd.until(lambda: crowd.cut_off >= before + BUYERS // 2)
+    await crowd.until(lambda: crowd.cut_off > before + BUYERS // 2)
+
+
+async def all_heard(app: App, crowd: Crowd) -> None:
+    """See every payment that the provider took pay its order; where the word was lost, the app asks."""
+    async with Database(app.database_url) as database, asyncio.timeout(READY_S_MAX):
+        while True:
+            async with database.transaction() as tx:
+                row = await tx.row("SELECT count(*) AS orders FROM orders.shop_order WHERE state = 'paid'")
+            if row is not None and row.orders >= len(crowd.paid):
+                return
+            await asyncio.sleep(0.2)
 
 
 async def compare(url: str, crowd: Crowd) -> None:
@@ -234,14 +273,16 @@ async def compare(url: str, crowd: Crowd) -> None:
                 "SELECT id::text, state, total_fen, count(line_no) AS lines FROM orders.shop_order"
                 " JOIN orders.line ON line.shop_id = shop_order.shop_id AND order_id = id GROUP BY 1, 2, 3"
             )
-            stock = await tx.rows("SELECT sku_id, held_quantity, sold_quantity FROM inventory.stock ORDER BY sku_id")
+            stock = await tx.rows("SELECT sku_id, held_quantity, sold_quantity FROM inventory.stock")
         found = {row.id: row for row in orders}
         assert found.keys() == crowd.placed.keys()
         for order_id, row in found.items():
             assert (row.total_fen, row.lines) == (crowd.placed[order_id]["total_fen"], 1)
-            assert row.state == ("cancelled" if order_id in crowd.cancelled else "placed")
-        held = {row.sku_id: row.held_quantity for row in stock}
+            states = {"cancelled": order_id in crowd.cancelled, "paid": order_id in crowd.paid}
+            assert row.state == next((state for state, so in states.items() if so), "placed")
+        taken = {row.sku_id: row.held_quantity + row.sold_quantity for row in stock}
         assert crowd.turned_away > 0
-        assert held[crowd.shop.sku_ids[1]] == FEW
-        assert sum(held.values()) == len(crowd.placed) - len(crowd.cancelled)
+        assert taken[crowd.shop.sku_ids[1]] == FEW
+        assert sum(taken.values()) == len(crowd.placed) - len(crowd.cancelled)
+        assert sum(row.sold_quantity for row in stock) == len(crowd.paid) > 0
         assert [each for each in (await audit(database, PACKAGES)).findings if each.offending] == []

@@ -21,6 +21,7 @@ from fairwind.bench.load import Load, Request, measure
 from fairwind.bench.orders import NAIVE_CONNECTIONS, SHOP, SKUS, Bench, Rates
 from fairwind.identity import NewPerson, Role, create_people, open_sessions
 from fairwind.kernel import Database, SystemClock, Transaction, accepted
+from fairwind.web import collect_rarely
 
 Stage = Literal["placed", "paid"]
 
@@ -78,6 +79,7 @@ async def _measure(
             bench = Bench(database, url)
             try:
                 await bench.prepare(url)
+                collect_rarely()  # as the server does
                 if which == "paid":
                     return await _paid(bench, rounds, orders, report)
                 figures = await _placed(bench, rounds, orders, report)

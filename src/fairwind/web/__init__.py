@@ -6,5 +6,6 @@ OpenAPI document (document.py) and the pages to browse it.
 
 from fairwind.web.app import build
 from fairwind.web.contexts import CONTEXTS, PACKAGES
+from fairwind.web.server import collect_rarely
 
-__all__ = ["CONTEXTS", "PACKAGES", "build"]
+__all__ = ["CONTEXTS", "PACKAGES", "build", "collect_rarely"]

@@ -70,7 +70,7 @@ async def serve(
         stopping.cancel()
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """Leave what the app is made of to itself, and look for cycles among requests' objects less often.
 
     Requests leave next to no cycles behind, and going through everything each few hundred allocations cost a third of
@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            _collect_rarely()
+            collect_rarely()
             self._ready()
 
     @contextlib.contextmanager

@@ -450,7 +450,8 @@ class Plain:
             lines = asked.lines
         refund = self.refunds[shop, asked.id] = Refund(asked, order_id, lines, freight, now)
         fair = order.state == "paid" and (
-            ends or (not freight and all(a <= order.lines[n - 1].price * q for n, a, q in refund.lines))
+            ends
+            or (order.freight and not freight and all(a <= order.lines[n - 1].price * q for n, a, q in refund.lines))
         )
         if asked.kind == "refund_only" and (by_shop or fair):
             self._agree(shop, asked.id, now)

@@ -259,8 +259,10 @@ def test_a_refund_gives_something_back() -> None:
 class TestConsent:
     """Before shipping a buyer may take back what will not be shipped either; all else is for the shop to decide."""
 
-    def consented(self, *wanted: tuple[int, int, int], freight_fen: int = 0, state: State = State.PAID) -> bool:
-        whole = order(line(1, 2, 100), line(2, 1, 50), freight_fen=10, state=state)
+    def consented(
+        self, *wanted: tuple[int, int, int], freight_fen: int = 0, state: State = State.PAID, charged_fen: int = 10
+    ) -> bool:
+        whole = order(line(1, 2, 100), line(2, 1, 50), freight_fen=charged_fen, state=state)
         return needs_no_consent(whole, refund_of(whole, draft(*wanted, freight_fen=freight_fen)))
 
     def test_the_whole_order_needs_none(self) -> None:
@@ -275,6 +277,11 @@ class TestConsent:
         assert not self.consented((1, 199, 0))
         assert not self.consented((1, 101, 1))
         assert not self.consented((1, 100, 1), (2, 50, 0))
+
+    def test_a_part_of_what_travels_free_needs_the_shop(self) -> None:
+        """Or a buyer orders much, travels free, and keeps little."""
+        assert not self.consented((1, 200, 2), charged_fen=0)
+        assert self.consented((1, 200, 2), (2, 50, 1), charged_fen=0)
 
     def test_freight_alone_needs_the_shop(self) -> None:
         assert not self.consented((1, 100, 1), freight_fen=1)

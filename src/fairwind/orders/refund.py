@@ -176,7 +176,8 @@ def needs_no_consent(order: Order, refund: Refund) -> bool:
     """Whether a buyer may have the refund without asking the shop.
 
     So it is before shipping, for what will not be shipped either: the whole order, or goods at their price. Otherwise
-    a buyer could ask nearly all the money back and have the goods sent for the rest.
+    a buyer could ask nearly all the money back and have the goods sent for the rest, or order much to travel free and
+    keep little: where freight was free, a part needs the shop's word.
     """
     if order.state != State.PAID:
         return False
@@ -184,7 +185,7 @@ def needs_no_consent(order: Order, refund: Refund) -> bool:
     goods_only = refund.freight_fen == 0 and all(
         line.amount_fen <= worth[line.line_no] * line.quantity for line in refund.lines
     )
-    return goods_only or refund.amount_fen == order.total_fen - order.refunded_fen
+    return (goods_only and order.freight_fen > 0) or refund.amount_fen == order.total_fen - order.refunded_fen
 
 
 def still_fits(order: Order, refund: Refund) -> Refused | None:

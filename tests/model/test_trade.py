@@ -18,7 +18,7 @@ from fairwind.kernel import Fen
 from fairwind.orders import Order, after_sales
 from fairwind.orders.refund import Refund, RefundLine
 
-STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "6"))
+STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "10"))
 SEED = int(os.environ.get("FAIRWIND_TEST_SEED", "0"))
 STEPS = 200
 

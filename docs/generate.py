@@ -238,7 +238,8 @@ def benchmark(chinese: bool = False) -> str:
         if chinese
         else ["orders, durable when acknowledged", "measured", "goal", "met"]
     )
-    return f"{figures['machine']}\n\n" + _table(heads, rows)
+    machine = figures["machine_in_chinese" if chinese else "machine"]
+    return f"{machine}\n\n" + _table(heads, rows)
 
 
 PARTS: Mapping[str, Callable[[], str]] = {

@@ -79,7 +79,6 @@ class Hold(msgspec.Struct, frozen=True):
     order_id: OrderId
     sku_id: SkuId
     quantity: int
-    expires_at: datetime
 
 
 class Goods(NamedTuple):

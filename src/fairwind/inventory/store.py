@@ -94,21 +94,23 @@ def shelf_saved(shop_id: ShopId, shelf: Shelf) -> list[Query[Any]]:
     return queries
 
 
-def holds_added(shop_id: ShopId, holds: Sequence[Hold]) -> list[Query[Any]]:
+def holds_added(shop_id: ShopId, holds: Sequence[Hold], expires_at: datetime) -> list[Query[Any]]:
+    """Write holds, which all expire together."""
     if not holds:
         return []
     return [
         statement(
             """
             INSERT INTO inventory.hold (shop_id, order_id, sku_id, quantity, expires_at)
-            SELECT %s, * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+            SELECT %s, order_id, sku_id, quantity, %s
+            FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS new (order_id, sku_id, quantity)
             """,
             (
                 shop_id,
+                expires_at,
                 uuid_array(hold.order_id for hold in holds),
                 int_array(hold.sku_id for hold in holds),
                 int_array(hold.quantity for hold in holds),
-                time_array(hold.expires_at for hold in holds),
             ),
         )
     ]

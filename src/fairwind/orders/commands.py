@@ -160,7 +160,7 @@ async def place(
             continue
         order = priced_order(shop_id, item, priced, now, expires_at)
         shelf.hold(priced.goods)
-        holds += [Hold(order.id, sku_id, quantity, expires_at) for sku_id, quantity in priced.goods.quantities.items()]
+        holds += [Hold(order.id, sku_id, quantity) for sku_id, quantity in priced.goods.quantities.items()]
         placed[order.id] = order
         hashes[order.id] = digest
         fresh.append(order)
@@ -172,7 +172,7 @@ async def place(
             *shelf_saved(shop_id, shelf),
             *([availability_marked(shop_id, crossed)] if crossed else []),
             *store.orders_added(shop_id, fresh, fresh_hashes, now),
-            *holds_added(shop_id, holds),
+            *holds_added(shop_id, holds, expires_at),
             events_written(shop_id, [(events.PLACED, events.placed(order)) for order in fresh], now),
         )
     return outcomes

@@ -26,7 +26,7 @@ NAMED_SHELL = {
     "orders.book",
 }
 """Modules that wait, read or draw by nature although their names do not say so. Think twice before adding one."""
-CLOCKS = {"fairwind.kernel.clock", "fairwind.bench.load", "fairwind.web.access_log", "fairwind.web.journal"}
+CLOCKS = {"fairwind.kernel.clock", "fairwind.bench.load", "fairwind.web.journal"}
 """The platform's clock; the load generator's, which plays the buyers' own devices; and that of log lines."""
 DOORS = {"server"}
 """What is a process of its own: the shell starts it from inside its context."""

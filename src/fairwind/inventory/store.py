@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from fairwind.catalog import availability_marked
 from fairwind.inventory.stock import Adjustment, Hold, Shelf, Stock
 from fairwind.kernel import (
     OrderId,
@@ -49,7 +50,10 @@ def bought(shop_id: ShopId, pairs: Collection[tuple[SkuId, PersonId]]) -> Query[
 
 
 def shelf_saved(shop_id: ShopId, shelf: Shelf) -> list[Query[Any]]:
-    """Save what a batch changed on the shelf: one update per SKU, however many orders."""
+    """Save what a batch changed on the shelf: one update per SKU, however many orders.
+
+    The catalog hears of SKUs that sold out or came back, for its searches.
+    """
     changed = sorted({sku_id for part in (shelf.held, shelf.sold) for sku_id, quantity in part.items() if quantity})
     more = {pair: quantity for pair, quantity in sorted(shelf.bought_more.items()) if quantity}
     queries: list[Query[Any]] = []
@@ -91,6 +95,8 @@ def shelf_saved(shop_id: ShopId, shelf: Shelf) -> list[Query[Any]]:
                 (*pairs, int_array(more.values()), shop_id),
             ),
         ]
+    if crossed := shelf.crossed():
+        queries.append(availability_marked(shop_id, crossed))
     return queries
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from fairwind.catalog import availability_marked, offers
+from fairwind.catalog import offers
 from fairwind.inventory import Hold, Shelf, bought, holds_added, holds_removed, shelf_saved, stock_locked
 from fairwind.kernel import (
     IdReused,
@@ -108,10 +108,8 @@ class Batch:
 
     def saved(self, now: datetime) -> list[Query[Any]]:
         """What saves the batch, ledger last."""
-        crossed = self.shelf.crossed()
         return [
             *shelf_saved(self.shop_id, self.shelf),
-            *([availability_marked(self.shop_id, crossed)] if crossed else []),
             *holds_removed(self.shop_id, self.unheld),
             *store.orders_changed(self.shop_id, list(self.changed.values())),
             *([events_written(self.shop_id, self.events, now)] if self.events else []),
@@ -167,10 +165,8 @@ async def place(
         fresh_hashes.append(digest)
         outcomes.append(order)
     if fresh:
-        crossed = shelf.crossed()
         await tx.together(
             *shelf_saved(shop_id, shelf),
-            *([availability_marked(shop_id, crossed)] if crossed else []),
             *store.orders_added(shop_id, fresh, fresh_hashes, now),
             *holds_added(shop_id, holds, expires_at),
             events_written(shop_id, [(events.PLACED, events.placed(order)) for order in fresh], now),

@@ -50,7 +50,7 @@ def test_what_belongs_to_someone_is_closed_to_a_stranger_with_every_role_but_ope
     private = [
         each
         for each in world.operations()
-        if each.access in {"signed_in", "buyer", "creator", "merchant"} and set(each.named) - {"shop_id"}
+        if each.access in {"signed_in", "buyer", "creator", "merchant", "agency"} and set(each.named) - {"shop_id"}
     ]
 
     answers = {each.name: each.tried_by(world.stranger) for each in private}

@@ -11,7 +11,7 @@ from fairwind.identity import grant_membership
 from fairwind.kernel import PersonId, ShopId, uuid7
 from market import open_shop
 
-ROLES = {"buyer", "creator", "merchant", "operator"}
+ROLES = {"buyer", "creator", "merchant", "agency", "operator"}
 
 
 class World:
@@ -22,7 +22,7 @@ class World:
         self.document: dict[str, Any] = server.client().get("/openapi.json").json()
         self.people = {role: server.someone(role) for role in ROLES}
         self.nobody = server.client()
-        self.stranger = server.someone("buyer", "creator", "merchant")
+        self.stranger = server.someone("buyer", "creator", "merchant", "agency")
         self.there: dict[str, Any] = {}
         self._callers: dict[tuple[str, ...], int] = {}
         self._make_shop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from fairwind.catalog.commands.sales import count_sold
 from fairwind.catalog.grams import words
 from fairwind.catalog.product import CodeTaken, Price, ProductChange, SpecTaken
 from fairwind.catalog.search import Found, Search, Sort
-from fairwind.catalog.shop import CategoryDraft, ShopState, day_in_china
+from fairwind.catalog.shop import CategoryDraft, ShopState
 from fairwind.catalog.stockroom import Stockroom
 from fairwind.identity import LastMember
 from fairwind.kernel import Database, IdReused, Invalid, NotFound, Refused, emit, uuid7
@@ -52,11 +51,6 @@ async def test_the_same_draft_opens_one_shop_and_another_with_its_id_none(world:
     for person, again in ((merchant, replace(asked, name="别家")), (other, asked)):
         with pytest.raises(IdReused):
             await world.catalog.open_shop(person, again)
-
-
-def test_a_shops_first_day_is_the_day_in_china():
-    assert day_in_china(datetime(2020, 6, 17, 15, 59, tzinfo=UTC)).isoformat() == "2020-06-17"
-    assert day_in_china(datetime(2020, 6, 17, 16, 0, tzinfo=UTC)).isoformat() == "2020-06-18"
 
 
 async def test_of_two_members_who_take_each_other_out_one_stays(world: World):

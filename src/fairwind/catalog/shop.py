@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -13,8 +13,6 @@ from msgspec import Meta
 from fairwind.catalog.texts import CategoryName, ShopName
 from fairwind.kernel import CategoryId, PersonId, ShopId
 from fairwind.kernel.pages import BIGINT_MAX
-
-_CHINA = timezone(timedelta(hours=8))
 
 
 class Channel(StrEnum):
@@ -91,8 +89,3 @@ class CategoryPath(NamedTuple):
 
 
 NO_CATEGORY = CategoryPath("", "")
-
-
-def day_in_china(now: datetime) -> date:
-    """The day it is in China; there has been no daylight saving time since 1991."""
-    return now.astimezone(_CHINA).date()

@@ -16,6 +16,7 @@ class Role(StrEnum):
     BUYER = "buyer"
     CREATOR = "creator"
     MERCHANT = "merchant"
+    AGENCY = "agency"
     OPERATOR = "operator"
 
 
@@ -29,6 +30,7 @@ class Access(StrEnum):
     BUYER = "buyer"
     CREATOR = "creator"
     MERCHANT = "merchant"
+    AGENCY = "agency"
     OPERATOR = "operator"
     SHOP_MEMBER = "shop_member"
     """A member of the shop in the path parameter `shop_id`, or an operator."""

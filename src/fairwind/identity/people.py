@@ -46,8 +46,8 @@ class SignUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
     name: Annotated[str, Meta(min_length=1, max_length=64, description="Shown to others", examples=["林小姐"])]
     roles: Annotated[
-        list[Literal["buyer", "creator", "merchant"]],
-        Meta(min_length=1, max_length=3, description="What they come for; operators are made by operators"),
+        list[Literal["buyer", "creator", "merchant", "agency"]],
+        Meta(min_length=1, max_length=4, description="What they come for; operators are made by operators"),
     ] = msgspec.field(default_factory=lambda: ["buyer"])
 
 

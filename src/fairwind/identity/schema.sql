@@ -43,3 +43,10 @@ CREATE TABLE identity.sign_in_failure (
     failures integer NOT NULL CHECK (failures >= 0)
 );
 CREATE INDEX sign_in_failure_age ON identity.sign_in_failure (began_at);
+
+-- version 2
+
+-- Agencies 团长·机构 recruit goods and creators for a fee.
+ALTER TABLE identity.role
+    DROP CONSTRAINT role_role_check,
+    ADD CONSTRAINT role_known CHECK (role IN ('buyer', 'creator', 'merchant', 'agency', 'operator'));

@@ -1,16 +1,20 @@
 """The kernel: exact money, ids, clock, refusals, transactions, outbox and batch gate."""
 
 from fairwind.kernel.arrays import bytes_array, int_array, text_array, time_array, uuid_array
-from fairwind.kernel.clock import Clock, ShiftedClock, SystemClock
+from fairwind.kernel.clock import CHINA, Clock, ShiftedClock, SystemClock, day_in_china, midnight_in_china
 from fairwind.kernel.database import Database, DatabaseError, Query, Row, Transaction, Unavailable, statement
 from fairwind.kernel.gate import Gate
 from fairwind.kernel.ids import (
+    CampaignId,
     CategoryId,
+    ClickId,
     EventId,
     LiveSessionId,
     OrderId,
     PaymentId,
+    PayoutId,
     PersonId,
+    PlanId,
     ProductId,
     RefundId,
     ShopId,
@@ -19,7 +23,7 @@ from fairwind.kernel.ids import (
     uuid7,
     uuid7s,
 )
-from fairwind.kernel.money import FEN_MAX, PPM_WHOLE, Fen, Ppm, format_yuan, parse_yuan, portion, split
+from fairwind.kernel.money import FEN_MAX, PPM_WHOLE, Fen, Ppm, format_yuan, parse_yuan, portion, pro_rata, split
 from fairwind.kernel.outbox import Consumer, Event, Relay, emit, events_written
 from fairwind.kernel.platform import Platform, Wiring
 from fairwind.kernel.refusals import (
@@ -38,10 +42,13 @@ from fairwind.kernel.sequences import next_ids
 from fairwind.kernel.settings import Settings, SettingsError
 
 __all__ = [
+    "CHINA",
     "FEN_MAX",
     "PPM_WHOLE",
     "Busy",
+    "CampaignId",
     "CategoryId",
+    "ClickId",
     "Clock",
     "Consumer",
     "Database",
@@ -57,7 +64,9 @@ __all__ = [
     "NotFound",
     "OrderId",
     "PaymentId",
+    "PayoutId",
     "PersonId",
+    "PlanId",
     "Platform",
     "Ppm",
     "ProductId",
@@ -80,13 +89,16 @@ __all__ = [
     "Wiring",
     "accepted",
     "bytes_array",
+    "day_in_china",
     "emit",
     "events_written",
     "format_yuan",
     "int_array",
+    "midnight_in_china",
     "next_ids",
     "parse_yuan",
     "portion",
+    "pro_rata",
     "secret",
     "split",
     "statement",

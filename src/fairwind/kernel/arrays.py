@@ -15,8 +15,9 @@ def int_array(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def uuid_array(values: Iterable[UUID]) -> str:
-    return "{" + ",".join([value.hex for value in values]) + "}"
+def uuid_array(values: Iterable[UUID | None]) -> str:
+    """None becomes NULL."""
+    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
 
 
 def bytes_array(values: Iterable[bytes]) -> str:

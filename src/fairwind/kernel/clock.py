@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Protocol
+
+CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""There has been no daylight saving time since 1991."""
+
+
+def day_in_china(now: datetime) -> date:
+    """The day it is in China."""
+    return now.astimezone(CHINA).date()
+
+
+def midnight_in_china(day: date) -> datetime:
+    """When day begins in China, in UTC."""
+    return datetime.combine(day, time(), CHINA).astimezone(UTC)
 
 
 class Clock(Protocol):

@@ -16,6 +16,8 @@ ShopId = NewType("ShopId", int)
 CategoryId = NewType("CategoryId", int)
 ProductId = NewType("ProductId", int)
 SkuId = NewType("SkuId", int)
+CampaignId = NewType("CampaignId", int)
+PlanId = NewType("PlanId", int)
 
 OrderId = NewType("OrderId", UUID)
 PaymentId = NewType("PaymentId", UUID)
@@ -23,6 +25,8 @@ RefundId = NewType("RefundId", UUID)
 TransferId = NewType("TransferId", UUID)
 EventId = NewType("EventId", UUID)
 LiveSessionId = NewType("LiveSessionId", UUID)
+ClickId = NewType("ClickId", UUID)
+PayoutId = NewType("PayoutId", UUID)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

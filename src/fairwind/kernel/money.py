@@ -27,6 +27,14 @@ def portion(amount_fen: Fen, rate_ppm: Ppm) -> Fen:
     return Fen(amount_fen * rate_ppm // PPM_WHOLE)
 
 
+def pro_rata(amount_fen: Fen, part: int, whole: int) -> Fen:
+    """What belongs to part of whole when amount_fen belongs to all of it, rounded down."""
+    assert amount_fen >= 0
+    assert 0 <= part <= whole
+    assert whole > 0
+    return Fen(amount_fen * part // whole)
+
+
 def split(amount_fen: Fen, weights: Sequence[int]) -> list[Fen]:
     """Split amount_fen in proportion to weights by the largest remainder; ties go to the earlier one.
 

@@ -1,7 +1,8 @@
 """The ledger 账本: a book per shop, of accounts and the transfers between them.
 
 Invariants: a transfer moves one amount from one account to another, so a book always sums to zero; an account's balance
-is the sum of its transfers; only the provider's account may be in the red. Transfers are never changed or removed.
+is the sum of its transfers; money held for others (escrow, refunds on their way, fees) is never in the red. Transfers
+are never changed or removed.
 """
 
 from fairwind.kernel import Platform, Wiring
@@ -13,28 +14,48 @@ from fairwind.ledger.store import (
     transfers_posted,
 )
 from fairwind.ledger.transfer import (
+    ALLIANCE_FEE,
     BUYER_REFUND,
     ESCROW,
+    PAID_OUT,
+    PAYOUT,
     PROVIDER,
+    REFUND_CLEARING,
+    SERVICE_FEE,
+    SHOP,
+    SUPPLIER,
     Account,
     AccountKind,
     Balance,
     StatementLine,
     Transfer,
+    agency,
+    creator,
+    subsidy,
 )
 
 __all__ = [
+    "ALLIANCE_FEE",
     "BUYER_REFUND",
     "ESCROW",
+    "PAID_OUT",
+    "PAYOUT",
     "PROVIDER",
+    "REFUND_CLEARING",
+    "SERVICE_FEE",
+    "SHOP",
+    "SUPPLIER",
     "Account",
     "AccountKind",
     "Balance",
     "StatementLine",
     "Transfer",
+    "agency",
     "balance_at",
     "balances",
+    "creator",
     "statement_lines",
+    "subsidy",
     "transfers_of_order",
     "transfers_posted",
     "wire",

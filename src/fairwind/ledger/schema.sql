@@ -31,3 +31,20 @@ CREATE TABLE ledger.transfer (
 );
 CREATE INDEX transfer_by_order ON ledger.transfer (shop_id, order_id);
 CREATE INDEX transfer_by_time ON ledger.transfer (shop_id, made_at, id);
+
+-- version 2
+
+-- Terms and settlement: who earned of a sale may come to owe, when goods come back after it was paid; a funder's account
+-- is in the red by what it has put on top of buyers' prices, and in the black when that comes back later.
+ALTER TABLE ledger.account
+    DROP CONSTRAINT account_kind_check,
+    DROP CONSTRAINT account_side,
+    ADD CONSTRAINT account_known CHECK (kind IN
+        ('provider', 'subsidy', 'escrow', 'buyer_refund', 'service_fee', 'alliance_fee', 'creator', 'agency', 'shop',
+         'supplier', 'refund_clearing', 'payout', 'paid_out')),
+    ADD CONSTRAINT account_side CHECK (CASE WHEN kind = 'provider' THEN balance_fen <= 0
+                                            WHEN kind IN ('escrow', 'buyer_refund') THEN balance_fen >= 0
+                                            WHEN kind = 'refund_clearing' THEN balance_fen = 0
+                                            ELSE true END);
+-- What is paid out belongs to no single order.
+ALTER TABLE ledger.transfer ALTER COLUMN order_id DROP NOT NULL;

@@ -13,10 +13,36 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from fairwind.kernel import Fen, OrderId, TransferId
+from fairwind.kernel import Fen, OrderId, PersonId, TransferId
 
-AccountKind = Literal["provider", "escrow", "buyer_refund"]
-Reason = Literal["paid", "refund_agreed", "refund_paid"]
+AccountKind = Literal[
+    "provider",
+    "subsidy",
+    "escrow",
+    "buyer_refund",
+    "service_fee",
+    "alliance_fee",
+    "creator",
+    "agency",
+    "shop",
+    "supplier",
+    "refund_clearing",
+    "payout",
+    "paid_out",
+]
+Reason = Literal[
+    "paid",
+    "subsidised",
+    "refund_agreed",
+    "refund_paid",
+    "subsidy_returned",
+    "settled",
+    "alliance_fee",
+    "mcn_share",
+    "clawed_back",
+    "swept",
+    "paid_out",
+]
 
 
 class Account(NamedTuple):
@@ -32,16 +58,48 @@ ESCROW = Account("escrow")
 """What buyers paid and nobody has earned yet."""
 BUYER_REFUND = Account("buyer_refund")
 """What is on its way back to buyers."""
+SERVICE_FEE = Account("service_fee")
+"""What the platform keeps of sales."""
+ALLIANCE_FEE = Account("alliance_fee")
+"""What the platform keeps of commissions."""
+SHOP = Account("shop")
+"""What the shop has earned; below zero it owes."""
+SUPPLIER = Account("supplier")
+"""The same of a shop whose channel is the supplier's."""
+REFUND_CLEARING = Account("refund_clearing")
+"""Where those who have earned of a sale give back what a refund takes from each; at rest it is empty."""
+PAYOUT = Account("payout")
+"""What has left the payables of this book and is on its way to its owners, less what they owed to it."""
+PAID_OUT = Account("paid_out")
+"""What has reached its owners, less what they owed."""
+
+
+def subsidy(funder_id: int) -> Account:
+    """What a funder has put on top of buyers' prices, in the red by as much as it owes.
+
+    funder_id: the supplier's or shop's id, 0 for the platform.
+    """
+    return Account("subsidy", funder_id)
+
+
+def creator(creator_id: PersonId) -> Account:
+    """What a creator has earned; below zero it owes."""
+    return Account("creator", creator_id)
+
+
+def agency(agency_id: PersonId) -> Account:
+    """What an agency has earned by recruiting goods, or as the MCN of creators; below zero it owes."""
+    return Account("agency", agency_id)
 
 
 class Transfer(NamedTuple):
-    """amount_fen from the debit account to the credit account, because of an order."""
+    """amount_fen from the debit account to the credit account, because of an order; None for what is paid out."""
 
     debit: Account
     credit: Account
     amount_fen: Fen
     reason: Reason
-    order_id: OrderId
+    order_id: OrderId | None
 
 
 class StatementLine(msgspec.Struct, frozen=True):
@@ -50,7 +108,7 @@ class StatementLine(msgspec.Struct, frozen=True):
     transfer_id: TransferId
     made_at: datetime
     reason: str
-    order_id: OrderId
+    order_id: OrderId | None
     other_kind: str
     other_party_id: int
     amount_fen: int

@@ -6,7 +6,18 @@ from importlib import import_module
 
 from fairwind.kernel import Platform, Wiring
 
-CONTEXTS = ("identity", "ledger", "catalog", "inventory", "payments", "content", "orders")
+CONTEXTS = (
+    "identity",
+    "ledger",
+    "catalog",
+    "inventory",
+    "payments",
+    "content",
+    "alliance",
+    "policy",
+    "orders",
+    "settlement",
+)
 
 PACKAGES = ("fairwind.kernel", *(f"fairwind.{name}" for name in CONTEXTS))
 """The packages with tables, for `kernel.schema.upgrade`."""

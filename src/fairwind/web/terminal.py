@@ -114,7 +114,7 @@ def create_account(
     login: Annotated[str, Parameter(help="Email address, phone number or name")],
     *,
     role: Annotated[
-        list[Literal["buyer", "creator", "merchant", "operator"]],
+        list[Literal["buyer", "creator", "merchant", "agency", "operator"]],
         Parameter(help="May be given several times", negative=""),
     ],
     name: Annotated[str | None, Parameter(help="Shown to others; the login when left out")] = None,

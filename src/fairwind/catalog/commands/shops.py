@@ -14,12 +14,21 @@ from fairwind.catalog.shop import (
     Shop,
     ShopDraft,
     ShopState,
-    day_in_china,
 )
 from fairwind.catalog.store import shops as store
 from fairwind.catalog.texts import tidy
 from fairwind.identity import grant_membership
-from fairwind.kernel import CategoryId, IdReused, Invalid, NotFound, PersonId, ShopId, Transaction, next_ids
+from fairwind.kernel import (
+    CategoryId,
+    IdReused,
+    Invalid,
+    NotFound,
+    PersonId,
+    ShopId,
+    Transaction,
+    day_in_china,
+    next_ids,
+)
 
 
 async def open_shop(

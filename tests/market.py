@@ -26,7 +26,8 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.audit import checks_of
 from fairwind.orders import Address, LineDraft, Order, OrderDraft, Placing
-from fairwind.orders.commands import deliver, place
+from fairwind.orders.commands.paying import deliver
+from fairwind.orders.commands.placing import place
 from fairwind.payments import Draft, Notice, Part, create
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)

@@ -29,19 +29,10 @@ from fairwind.kernel import (
     Transaction,
 )
 from fairwind.orders import LineDraft, OrderDraft, Orders, Placing
-from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
-from fairwind.orders.commands import (
-    Cancelling,
-    Receiving,
-    ShipmentDraft,
-    Shipping,
-    cancel,
-    deliver,
-    pay,
-    place,
-    receive,
-    ship,
-)
+from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
+from fairwind.orders.commands.delivery import Cancelling, Receiving, ShipmentDraft, Shipping, cancel, receive, ship
+from fairwind.orders.commands.paying import deliver, pay
+from fairwind.orders.commands.placing import place
 from fairwind.orders.events import PART_PAID
 from fairwind.orders.payment import Arrival
 from fairwind.orders.pricing import FreightRule

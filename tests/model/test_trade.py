@@ -15,7 +15,8 @@ from reality import Reality
 from story import Disagreement, tell
 
 from fairwind.kernel import Fen
-from fairwind.orders import Order, after_sales
+from fairwind.orders import Order
+from fairwind.orders.commands import after_sales
 from fairwind.orders.refund import Refund, RefundLine
 
 STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "10"))

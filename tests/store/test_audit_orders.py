@@ -35,18 +35,18 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.audit import Findings, audit, checks_of
 from fairwind.orders import Order, Orders
-from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
-from fairwind.orders.commands import (
+from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
+from fairwind.orders.commands.delivery import (
     Cancelling,
     Receiving,
     ShipmentDraft,
     Shipping,
     cancel,
-    deliver,
     meet_deadlines,
     receive,
     ship,
 )
+from fairwind.orders.commands.paying import deliver
 from fairwind.orders.events import PART_PAID
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction

@@ -14,7 +14,8 @@ from fairwind.inventory.stock import Adjustment, StockTooLow
 from fairwind.kernel import Database, IdReused, NotFound, PersonId, Refused, SkuId, accepted, uuid7
 from fairwind.kernel.pages import NEWEST
 from fairwind.orders import Order
-from fairwind.orders.commands import Cancelling, cancel, place
+from fairwind.orders.commands.delivery import Cancelling, cancel
+from fairwind.orders.commands.placing import place
 from market import BUYER, HOLD_TTL, NOW, Shop, broken, open_shop, paid, placed, placing
 
 MERCHANT = PersonId(1)

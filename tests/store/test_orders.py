@@ -26,27 +26,25 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.pages import NEWEST
 from fairwind.ledger import balances
-from fairwind.orders import Order, State, store
-from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
-from fairwind.orders.commands import (
+from fairwind.orders import Order, State
+from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
+from fairwind.orders.commands.delivery import (
     Cancelling,
-    OrderKey,
-    Paying,
     Receiving,
     ShipmentDraft,
     Shipping,
     cancel,
-    deliver,
     meet_deadlines,
-    pay,
-    place,
     receive,
     ship,
-    start_payments,
 )
+from fairwind.orders.commands.paying import OrderKey, Paying, deliver, pay, start_payments
+from fairwind.orders.commands.placing import place
 from fairwind.orders.payment import Arrival
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction, RefundState
+from fairwind.orders.store import orders as store
+from fairwind.orders.store.refunds import refunds_of_shop
 from fairwind.payments import Draft, Notice, Part, Refunded, create, record
 from market import (
     BUYER,
@@ -469,7 +467,7 @@ class TestOrdersOfAShop:
         asked = await ask(database, shop, *(Asking(order.id, whole(), BUYER, BUYER) for order in orders))
         agreed, waiting = sorted(map(accepted, asked), key=lambda refund: refund.state)
         async with database.transaction() as tx:
-            assert await store.refunds_of_shop(tx, shop.id, RefundState.REQUESTED, NEWEST, 99) == [waiting]
-            newer, older = await store.refunds_of_shop(tx, shop.id, None, NEWEST, 99)
-            assert await store.refunds_of_shop(tx, shop.id, None, (newer.asked_at, newer.id), 99) == [older]
+            assert await refunds_of_shop(tx, shop.id, RefundState.REQUESTED, NEWEST, 99) == [waiting]
+            newer, older = await refunds_of_shop(tx, shop.id, None, NEWEST, 99)
+            assert await refunds_of_shop(tx, shop.id, None, (newer.asked_at, newer.id), 99) == [older]
         assert [newer.id, older.id] == sorted([agreed.id, waiting.id], reverse=True)

@@ -37,23 +37,24 @@ from fairwind.kernel import (
     uuid7,
 )
 from fairwind.ledger import balances
-from fairwind.orders import Order, Orders, State, store
-from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
-from fairwind.orders.commands import (
+from fairwind.orders import Order, Orders, State
+from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
+from fairwind.orders.commands.delivery import (
     Cancelling,
     Receiving,
     ShipmentDraft,
     Shipping,
     cancel,
-    deliver,
     meet_deadlines,
-    place,
     receive,
     ship,
 )
+from fairwind.orders.commands.paying import deliver
+from fairwind.orders.commands.placing import place
 from fairwind.orders.events import PART_PAID
 from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
 from fairwind.orders.states import RefundAction
+from fairwind.orders.store import orders as store
 from fairwind.payments import Refunded
 from market import (
     BUYER,

@@ -22,7 +22,6 @@ NAMED_SHELL = {
     *(f"kernel.{name}" for name in ("audit", "clock", "database", "gate", "ids", "logs", "outbox", "platform")),
     *(f"kernel.{name}" for name in ("postgres", "schema", "secrets", "sequences", "settings")),
     "identity.passwords",
-    "orders.after_sales",
     "orders.book",
 }
 """Modules that wait, read or draw by nature although their names do not say so. Think twice before adding one."""

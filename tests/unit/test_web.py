@@ -21,7 +21,7 @@ from msgspec import Meta
 from fairwind.identity import Access, Role
 from fairwind.kernel import Database, Platform, Refused, Settings, ShopId, SystemClock, Wiring
 from fairwind.kernel.pages import BadCursor, Limit, page, read_cursor, write_cursor
-from fairwind.orders.routes import Moment
+from fairwind.orders.routes.shop import Moment
 from fairwind.web import app as web_app
 from fairwind.web.binding import INPUTS, bind
 from fairwind.web.inputs import InvalidBody, InvalidQuery, decode

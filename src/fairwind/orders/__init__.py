@@ -5,7 +5,9 @@ is held when placed, taken when paid, given back when cancelled; refunds never e
 pays its order or goes back in full at once; an order's transfers in its shop's book match it to the fen.
 """
 
-from fairwind.orders.commands import ShipmentDraft, Shipping, deliver, place, ship
+from fairwind.orders.commands.delivery import ShipmentDraft, Shipping, ship
+from fairwind.orders.commands.paying import deliver
+from fairwind.orders.commands.placing import place
 from fairwind.orders.order import Address, LineDraft, Order, OrderDraft, Placing
 from fairwind.orders.orders import Orders
 from fairwind.orders.states import REFUND_TRANSITIONS, TRANSITIONS, State, diagram

@@ -32,30 +32,28 @@ from fairwind.kernel import (
     accepted,
 )
 from fairwind.kernel.pages import Before
-from fairwind.orders import events, store
-from fairwind.orders.after_sales import Asking, Deciding, ask_refunds, decide_refunds
-from fairwind.orders.commands import (
+from fairwind.orders import events
+from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, decide_refunds
+from fairwind.orders.commands.batch import order_of
+from fairwind.orders.commands.delivery import (
     Cancelling,
-    OrderKey,
-    Paying,
     Receiving,
     ShipmentDraft,
     Shipping,
     cancel,
-    deliver,
     meet_deadlines,
-    order_of,
-    pay,
-    place,
     receive,
     ship,
-    start_payments,
 )
+from fairwind.orders.commands.paying import OrderKey, Paying, deliver, pay, start_payments
+from fairwind.orders.commands.placing import place
 from fairwind.orders.order import Order, OrderDraft, Placing
 from fairwind.orders.payment import Arrival
 from fairwind.orders.pricing import FreightRule
 from fairwind.orders.refund import Refund, RefundDraft
 from fairwind.orders.states import RefundAction, RefundState, State, WrongState
+from fairwind.orders.store import orders as order_store
+from fairwind.orders.store import refunds as refund_store
 from fairwind.payments import Notice, Payment, Payments
 
 RECEIPT_AFTER = timedelta(days=10)
@@ -165,7 +163,7 @@ class Orders:
     ) -> dict[tuple[ShopId, OrderId], Order]:
         """Those of a checkout's orders that an earlier attempt has placed."""
         async with self._platform.database.transaction() as tx:
-            found = [await store.orders_by_id(tx, draft.shop_id, {draft.order.id}) for draft in drafts]
+            found = [await order_store.orders_by_id(tx, draft.shop_id, {draft.order.id}) for draft in drafts]
         orders = [order for of_shop in found for order in of_shop.values()]
         return {(order.shop_id, order.id): order for order in orders if order.buyer_id == buyer_id}
 
@@ -206,31 +204,31 @@ class Orders:
     async def order(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId | None) -> Order:
         """The order as it stands; buyer_id is None for somebody who may see the shop's orders."""
         async with self._platform.database.transaction() as tx:
-            return accepted(order_of(await store.orders_by_id(tx, shop_id, {order_id}), order_id, buyer_id))
+            return accepted(order_of(await order_store.orders_by_id(tx, shop_id, {order_id}), order_id, buyer_id))
 
     async def orders_of_buyer(self, buyer_id: PersonId, before: Before, limit: int) -> list[Order]:
         async with self._platform.database.transaction() as tx:
-            return await store.orders_of_buyer(tx, buyer_id, before, limit)
+            return await order_store.orders_of_buyer(tx, buyer_id, before, limit)
 
     async def orders_of_shop(self, shop_id: ShopId, state: State | None, before: Before, limit: int) -> list[Order]:
         async with self._platform.database.transaction() as tx:
-            return await store.orders_of_shop(tx, shop_id, state, before, limit)
+            return await order_store.orders_of_shop(tx, shop_id, state, before, limit)
 
     async def refunds_of_order(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId | None) -> list[Refund]:
         await self.order(shop_id, order_id, buyer_id)
-        return await self._ask(store.refunds_of_orders(shop_id, {order_id}))
+        return await self._ask(refund_store.refunds_of_orders(shop_id, {order_id}))
 
     async def refunds_of_shop(
         self, shop_id: ShopId, state: RefundState | None, before: Before, limit: int
     ) -> list[Refund]:
         async with self._platform.database.transaction() as tx:
-            return await store.refunds_of_shop(tx, shop_id, state, before, limit)
+            return await refund_store.refunds_of_shop(tx, shop_id, state, before, limit)
 
     async def freight_rule(self, shop_id: ShopId) -> FreightRule:
-        return await self._ask(store.freight_rule(shop_id))
+        return await self._ask(order_store.freight_rule(shop_id))
 
     async def set_freight_rule(self, shop_id: ShopId, rule: FreightRule) -> FreightRule:
-        await self._platform.database.run(lambda tx: tx.ask(store.freight_rule_saved(shop_id, rule)))
+        await self._platform.database.run(lambda tx: tx.ask(order_store.freight_rule_saved(shop_id, rule)))
         return rule
 
     async def _ask(self, query: Query[T]) -> T:
@@ -249,7 +247,7 @@ class Orders:
 
     async def meet_deadlines(self) -> None:
         """Receive what nobody said was received; complete what can no longer come back."""
-        due = await self._ask(store.deadlines_due(self._platform.clock.now(), _SWEPT_MAX))
+        due = await self._ask(order_store.deadlines_due(self._platform.clock.now(), _SWEPT_MAX))
         await _all(self._overdue(shop_id, order_id) for shop_id, order_id in due)
 
     async def pay_part(self, _: Transaction, __: ShopId, told: Sequence[Event], ___: datetime) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fairwind.kernel import Platform, Wiring
 from fairwind.orders import events
-from fairwind.orders.after_sales import confirm_refunds
 from fairwind.orders.book import Book
+from fairwind.orders.commands.after_sales import confirm_refunds
 from fairwind.orders.orders import Orders
 from fairwind.orders.routes import HANDLERS
 

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from fairwind.inventory import Goods
 from fairwind.kernel import Event, IdReused, NotFound, OrderId, PersonId, RefundId, Refused, ShopId, Transaction
 from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, transfers_posted
-from fairwind.orders import events, store
-from fairwind.orders.commands import Batch, load_with_stock, order_of
+from fairwind.orders import events
+from fairwind.orders.commands.batch import Batch, load_with_stock, order_of
 from fairwind.orders.order import content_hash
 from fairwind.orders.refund import Refund, RefundDraft, agreed, ask, goods_back, is_open, needs_no_consent, still_fits
 from fairwind.orders.states import REFUND_TRANSITIONS, RefundAction, RefundState, after
+from fairwind.orders.store import orders as order_store
+from fairwind.orders.store import refunds as refund_store
 from fairwind.payments import Refunded, RefundRequest, request_refunds
 
 
@@ -53,8 +55,8 @@ async def ask_refunds(
         tx,
         shop_id,
         {item.order_id for item in items},
-        store.refunds_of_orders(shop_id, {item.order_id for item in items}),
-        store.refund_hashes(shop_id, {item.draft.id for item in items}),
+        refund_store.refunds_of_orders(shop_id, {item.order_id for item in items}),
+        refund_store.refund_hashes(shop_id, {item.draft.id for item in items}),
     )
     known = {refund.id: refund for refund in before}
     fresh: dict[RefundId, Refund] = {}
@@ -69,7 +71,7 @@ async def ask_refunds(
             hashes[outcome.id] = content_hash(item.draft, item.person_id)
         outcomes.append(outcome)
     await tx.together(
-        *store.refunds_added(shop_id, list(fresh.values()), [hashes[refund_id] for refund_id in fresh]),
+        *refund_store.refunds_added(shop_id, list(fresh.values()), [hashes[refund_id] for refund_id in fresh]),
     )
     await _save(tx, batch, list(fresh.values()), now)
     return outcomes
@@ -100,9 +102,9 @@ async def decide_refunds(
     tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime
 ) -> list[Refund | Refused]:
     """Agree to, decline or withdraw refunds, or take returned goods back. Repeating a decision changes nothing."""
-    order_ids = await tx.ask(store.refund_orders(shop_id, {item.refund_id for item in items}))
+    order_ids = await tx.ask(refund_store.refund_orders(shop_id, {item.refund_id for item in items}))
     batch, (refunds,) = await load_with_stock(
-        tx, shop_id, set(order_ids.values()), store.refunds_of_orders(shop_id, set(order_ids.values()))
+        tx, shop_id, set(order_ids.values()), refund_store.refunds_of_orders(shop_id, set(order_ids.values()))
     )
     known = {refund.id: refund for refund in refunds}
     changed: dict[RefundId, Refund] = {}
@@ -159,8 +161,8 @@ def _agree(batch: Batch, refund: Refund, action: RefundAction, message: str, now
 
 async def _save(tx: Transaction, batch: Batch, refunds: Sequence[Refund], now: datetime) -> None:
     await tx.together(
-        *store.refunds_changed(batch.shop_id, refunds),
-        *store.lines_changed(batch.shop_id, list(batch.changed.values())),
+        *refund_store.refunds_changed(batch.shop_id, refunds),
+        *order_store.lines_changed(batch.shop_id, list(batch.changed.values())),
         *batch.saved(now),
     )
     requests = [_request(batch, refund) for refund in refunds if refund.state == RefundState.REFUNDING]
@@ -180,24 +182,24 @@ async def confirm_refunds(tx: Transaction, shop_id: ShopId, told: Sequence[Event
     words: list[Refunded] = [event.read(Refunded) for event in told]
     done = {word.refund_id: word for word in words}  # a word that is told twice counts once
     ids = done.keys()
-    order_ids = await tx.ask(store.refund_orders(shop_id, ids))
+    order_ids = await tx.ask(refund_store.refund_orders(shop_id, ids))
     _, refunds = await tx.together(
-        store.order_rows_locked(shop_id, set(order_ids.values())),
-        store.refunds_of_orders(shop_id, set(order_ids.values())),
+        order_store.order_rows_locked(shop_id, set(order_ids.values())),
+        refund_store.refunds_of_orders(shop_id, set(order_ids.values())),
     )
     confirmed = [
         replace(refund, state=RefundState.REFUNDED, refunded_at=now)
         for refund in refunds
         if refund.id in ids and refund.state == RefundState.REFUNDING
     ]
-    strays = await tx.ask(store.strays_refunded(shop_id, ids - order_ids.keys(), now))
+    strays = await tx.ask(refund_store.strays_refunded(shop_id, ids - order_ids.keys(), now))
     fresh = {refund.id for refund in confirmed} | set(strays)
     transfers = [
         Transfer(BUYER_REFUND, PROVIDER, refunded.amount_fen, "refund_paid", refunded.order_id)
         for refunded in done.values()
         if refunded.refund_id in fresh
     ]
-    await tx.together(*store.refunds_changed(shop_id, confirmed), *transfers_posted(shop_id, transfers, now))
+    await tx.together(*refund_store.refunds_changed(shop_id, confirmed), *transfers_posted(shop_id, transfers, now))
 
 
 def _no_refund(refund_id: RefundId) -> NotFound:

@@ -21,6 +21,7 @@ app = App(
 database = App(name="db", help="Look after the database.")
 account = App(name="account", help="Look after accounts.")
 catalog = App(name="catalog", help="Move catalogues in and out.")
+alliance = App(name="alliance", help="Look into the alliance.")
 config = App(name="config", help="Look at the settings.")
 bench = App(name="bench", help="Measure on this machine.")
 
@@ -92,6 +93,18 @@ catalog.command(
 Example: `fairwind catalog export --shop 1001 --to goods.csv --format shopify`
 """,
 )
+app.command(alliance)
+alliance.command(
+    "fairwind.web.replays:replay_attribution",
+    name="replay",
+    help="""Decide again which creator each placed line is owed to, from the evidence stored with it.
+
+Prints every line that comes out different, and exits with 1 when there is one. It only reads, also while the platform
+serves.
+
+Example: `fairwind alliance replay --shop 1001`
+""",
+)
 app.command(config)
 config.command(
     "fairwind.web.terminal:show_config",
@@ -120,6 +133,17 @@ bench.command(
 It starts a database of its own beside the data folder, with every durability setting on, and removes it.
 
 Example: `fairwind bench orders --stage paid --json`
+""",
+)
+bench.command(
+    "fairwind.bench.main:settlement",
+    name="settlement",
+    help="""Measure how many received lines this machine settles in a second, by the job and one order at a time.
+
+It starts a database of its own beside the data folder, with every durability setting on, and removes it. At the end
+the books and the settlement are audited.
+
+Example: `fairwind bench settlement --stage memory --json`
 """,
 )
 app.command(

@@ -23,6 +23,7 @@ from fairwind.kernel import (
     Transaction,
     Unavailable,
     emit,
+    events_told,
 )
 from fairwind.kernel.schema import upgrade
 
@@ -350,3 +351,20 @@ async def test_a_naive_twin_hands_events_on_twice(
     outbox: Database, empty_database_url: str, clock: ShiftedClock
 ) -> None:
     assert len(await relayed_by_two_under_fire(outbox, empty_database_url, clock, DeletesAfterwards)) > 300
+
+
+async def test_events_of_several_shops_are_handed_on_by_shop_in_their_order(
+    outbox: Database, relay: Relay, clock: ShiftedClock
+) -> None:
+    heard: list[tuple[ShopId, list[int]]] = []
+
+    async def listen(_: Transaction, shop_id: ShopId, events: Sequence[Event], __: datetime) -> None:
+        heard.append((shop_id, [event.read(Said).number for event in events]))
+
+    relay.subscribe("said", listen)
+    events = [(SHOP, "said", Said(1)), (SHOP, "said", Said(2)), (OTHER, "said", Said(3))]
+    async with outbox.transaction() as tx:
+        await tx.ask(events_told(events, clock.now()))
+
+    assert await relay.drain() == 3
+    assert sorted(heard) == [(SHOP, [1, 2]), (OTHER, [3])]

@@ -9,10 +9,12 @@ from fairwind.catalog.commands.products import add_products
 from fairwind.catalog.commands.shops import open_shop
 from fairwind.catalog.files.lines import RefusedLine
 from fairwind.catalog.files.report import ImportReport, Progress
+from fairwind.catalog.grams import wanted_grams, words
 from fairwind.catalog.product import Listing, Offer, ProductDraft, ProductWithSkus, Sku, SkuDraft
 from fairwind.catalog.shop import Channel, Shop, ShopDraft
 from fairwind.catalog.stockroom import Stockroom
-from fairwind.catalog.store.products import availability_marked, listings, offers
+from fairwind.catalog.store.products import availability_marked, listings, lowest_prices, offers, skus_of
+from fairwind.catalog.store.shops import shops
 from fairwind.catalog.wiring import wire
 
 __all__ = [
@@ -33,7 +35,12 @@ __all__ = [
     "add_products",
     "availability_marked",
     "listings",
+    "lowest_prices",
     "offers",
     "open_shop",
+    "shops",
+    "skus_of",
+    "wanted_grams",
     "wire",
+    "words",
 ]

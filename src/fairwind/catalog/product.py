@@ -47,7 +47,8 @@ class Offer(msgspec.Struct, frozen=True):
     """A SKU as it is offered at this moment.
 
     price_fen: what one costs. list_price_fen: what it is marked at, which may be lower. on_shelf: it can be bought,
-    because SKU, product and shop are all open for sale; stock is the inventory's word.
+    because SKU, product and shop are all open for sale; stock is the inventory's word. parent_id: the category above
+    category_id.
     """
 
     sku_id: SkuId
@@ -57,6 +58,8 @@ class Offer(msgspec.Struct, frozen=True):
     price_fen: Fen
     list_price_fen: Fen
     on_shelf: bool
+    category_id: CategoryId | None = None
+    parent_id: CategoryId | None = None
 
 
 class Listing(msgspec.Struct, frozen=True):

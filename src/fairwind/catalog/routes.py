@@ -30,10 +30,13 @@ from fairwind.catalog.product import (
 from fairwind.catalog.search import Found, PriceBound, Query, Search, Sort
 from fairwind.catalog.shop import Category, CategoryDraft, Shop, ShopChange, ShopDraft, ShopState
 from fairwind.identity import Access, Caller, LastMember, Member
-from fairwind.kernel import CategoryId, IdReused, Invalid, NotFound, PersonId, ProductId, ShopId, SkuId
+from fairwind.kernel import CategoryId, ClickId, IdReused, Invalid, NotFound, PersonId, ProductId, ShopId, SkuId
 from fairwind.kernel.pages import BIGINT_MAX, Cursor, Limit, Page, page, read_cursor
 
 AnyId = Annotated[int, Meta(ge=1, le=BIGINT_MAX)]
+FromLink = Annotated[
+    ClickId | None, Meta(description="The click of a short link that led here; to be handed in with an order")
+]
 _MEMBERS: dict[str, Any] = {"access": Access.SHOP_MEMBER, "refusals": [NotFound]}
 
 
@@ -53,7 +56,11 @@ async def list_shops(
 
 
 @get("/shops/{shop_id:int}", opt={"access": Access.PUBLIC, "refusals": [NotFound]})
-async def get_shop(shop_id: FromPath[ShopId], catalog: Catalog) -> Shop:
+async def get_shop(
+    shop_id: FromPath[ShopId],
+    catalog: Catalog,
+    click: FromQuery[FromLink] = None,  # noqa: ARG001  the viewer's device keeps it
+) -> Shop:
     """A shop, open or closed."""
     return await catalog.shop(shop_id)
 
@@ -169,7 +176,11 @@ async def add_product(shop_id: FromPath[ShopId], data: JSONBody[ProductDraft], c
 
 @get("/shops/{shop_id:int}/products/{product_id:int}", opt={"access": Access.PUBLIC, "refusals": [NotFound]})
 async def get_product(
-    shop_id: FromPath[ShopId], product_id: FromPath[ProductId], caller: Caller, catalog: Catalog
+    shop_id: FromPath[ShopId],
+    product_id: FromPath[ProductId],
+    caller: Caller,
+    catalog: Catalog,
+    click: FromQuery[FromLink] = None,  # noqa: ARG001  the viewer's device keeps it
 ) -> ProductWithSkus:
     """A product and its SKUs: what is on the shelf, and for members of the shop all of it."""
     return await catalog.product(shop_id, product_id, whole=caller.runs(shop_id))

@@ -24,7 +24,7 @@ from fairwind.kernel.ids import (
     uuid7s,
 )
 from fairwind.kernel.money import FEN_MAX, PPM_WHOLE, Fen, Ppm, format_yuan, parse_yuan, portion, pro_rata, split
-from fairwind.kernel.outbox import Consumer, Event, Relay, emit, events_written
+from fairwind.kernel.outbox import Consumer, Event, Relay, emit, events_told, events_written
 from fairwind.kernel.platform import Platform, Wiring
 from fairwind.kernel.refusals import (
     Busy,
@@ -91,6 +91,7 @@ __all__ = [
     "bytes_array",
     "day_in_china",
     "emit",
+    "events_told",
     "events_written",
     "format_yuan",
     "int_array",

@@ -33,14 +33,17 @@ class SystemClock:
 
 
 class ShiftedClock:
-    """The machine's clock moved ahead: demos and tests step over days in a moment. It never goes back."""
+    """The machine's clock moved ahead: demos and tests step over days in a moment. It never goes back.
 
-    def __init__(self) -> None:
-        self._ahead = timedelta()
+    ahead: by how much it is ahead of the machine's.
+    """
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
+        return datetime.now(UTC) + self.ahead
 
     def advance(self, step: timedelta) -> None:
         assert step >= timedelta()
-        self._ahead += step
+        self.ahead += step

@@ -18,13 +18,13 @@ import msgspec
 import structlog
 
 from fairwind.kernel import metrics
-from fairwind.kernel.arrays import text_array, uuid_array
+from fairwind.kernel.arrays import int_array, text_array, uuid_array
 from fairwind.kernel.clock import Clock
 from fairwind.kernel.database import Database, Query, Transaction, Unavailable, statement
 from fairwind.kernel.ids import EventId, ShopId, uuid7s
 from fairwind.kernel.refusals import Busy, Stopping
 
-__all__ = ["Consumer", "Event", "Relay", "emit", "events_written"]
+__all__ = ["Consumer", "Event", "Relay", "emit", "events_told", "events_written"]
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,27 @@ def events_written(shop_id: ShopId, events: Sequence[tuple[str, Any]], now: date
             uuid_array(uuid7s(now, len(events))),
             text_array(topic for topic, _ in events),
             text_array(msgspec.json.encode(payload).decode() for _, payload in events),
+        ),
+    )
+
+
+def events_told(events: Sequence[tuple[ShopId, str, Any]], now: datetime) -> Query[None]:
+    """Write events of several shops, each a shop, a topic and a payload; for a fact that is known in many books.
+
+    Sorted by shop they are relayed best: those of one shop stand together, and go in one transaction.
+    """
+    return statement(
+        """
+        INSERT INTO kernel.outbox (shop_id, id, topic, payload, created_at)
+        SELECT shop_id, id, topic, payload, %s
+        FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::jsonb[]) AS event (shop_id, id, topic, payload)
+        """,
+        (
+            now,
+            int_array(shop_id for shop_id, _, _ in events),
+            uuid_array(uuid7s(now, len(events))),
+            text_array(topic for _, topic, _ in events),
+            text_array(msgspec.json.encode(payload).decode() for _, _, payload in events),
         ),
     )
 

@@ -54,6 +54,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     after_sales_window_s: Annotated[
         int, Meta(ge=0, description="How long after receipt a buyer may ask for a refund, in seconds")
     ] = 15 * 86_400
+    shop_debt_max_fen: Annotated[
+        int, Meta(ge=0, description="How much a shop may come to owe by refunds of what was settled, in fen")
+    ] = 1_000_000
+    payout_every_s: Annotated[
+        int, Meta(ge=1, description="How often what a shop's book owes is collected to be paid out, in seconds")
+    ] = 86_400
+    payout_min_fen: Annotated[
+        int, Meta(ge=1, description="Least amount that is paid out, in fen; what is less is carried")
+    ] = 100
+    sample_show_within_s: Annotated[
+        int, Meta(ge=3600, description="How long after receipt a creator has to show a sample, in seconds")
+    ] = 15 * 86_400
+    alliance_head_share_ppm: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Which share of the selling creators is the head, in parts per million"),
+    ] = 10_000
+    close_after_s: Annotated[
+        int, Meta(ge=600, description="How long after its end a month's statements are closed, in seconds")
+    ] = 6 * 3600
     provider: Annotated[Literal["sandbox"], Meta(description="Payment provider")] = "sandbox"
     sandbox_port: Annotated[int, Meta(ge=0, le=65535, description="Port of the sandbox payment provider")] = 8001
     shutdown_s: Annotated[int, Meta(ge=1, le=600, description="Longest wait for requests in flight at shutdown")] = 20

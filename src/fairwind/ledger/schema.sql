@@ -48,3 +48,9 @@ ALTER TABLE ledger.account
                                             ELSE true END);
 -- What is paid out belongs to no single order.
 ALTER TABLE ledger.transfer ALTER COLUMN order_id DROP NOT NULL;
+
+-- version 3
+
+-- For statements: what funders put in and what was swept is found in a book without reading what its lines moved.
+CREATE INDEX transfer_by_kind ON ledger.transfer (shop_id, made_at, id)
+    WHERE reason IN ('subsidised', 'subsidy_returned', 'swept');

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fairwind.kernel import OrderId, Query, ShopId, int_array, statement, text_array, uuid7s, uuid_array
-from fairwind.ledger.transfer import Account, Balance, StatementLine, Transfer, changes
+from fairwind.ledger.transfer import PAYABLES, Account, AccountKind, Balance, StatementLine, Transfer, changes
 
 
 def transfers_posted(shop_id: ShopId, transfers: Sequence[Transfer], now: datetime) -> list[Query[Any]]:
@@ -76,6 +76,56 @@ def balances(shop_id: ShopId) -> Query[list[Balance]]:
         "SELECT kind, party_id, balance_fen FROM ledger.account WHERE shop_id = %s ORDER BY kind, party_id",
         (shop_id,),
         lambda rows: [Balance(*row) for row in rows],
+    )
+
+
+def books_with_payables(after: ShopId, limit: int) -> Query[list[ShopId]]:
+    """The shops in whose books something is payable or owed: those that come next after one, in order of their ids.
+
+    Read along the primary key. An index on balances would cost every posting more than it spares a sweep: whatever
+    changes an indexed column has to be written into all indexes again.
+    """
+    return Query(
+        """
+        SELECT shop_id FROM ledger.account
+        WHERE shop_id > %s AND kind = ANY (%s::text[]) AND balance_fen <> 0
+        GROUP BY shop_id ORDER BY shop_id LIMIT %s
+        """,
+        (after, text_array(PAYABLES), limit),
+        lambda rows: [row.shop_id for row in rows],
+    )
+
+
+def balance_of(shop_id: ShopId, kinds: Collection[AccountKind]) -> Query[int]:
+    """What the accounts of these kinds hold together in the shop's book, in fen."""
+    return Query(
+        """
+        SELECT coalesce(sum(balance_fen), 0)::bigint AS balance_fen FROM ledger.account
+        WHERE shop_id = %s AND kind = ANY (%s::text[])
+        """,
+        (shop_id, text_array(kinds)),
+        lambda rows: int(rows[0].balance_fen),
+    )
+
+
+def payables_locked(shop_id: ShopId, limit: int) -> Query[dict[Account, int]]:
+    """What the shop's book owes (or, below zero, is owed) by account, locked together with what is on its way out.
+
+    At most limit accounts; those of creators and agencies, of which there may be many, come last.
+    """
+    return Query(
+        """
+        SELECT kind, party_id, balance_fen FROM ledger.account
+        WHERE shop_id = %(shop_id)s AND (kind = 'payout' OR (kind, party_id) IN (
+            SELECT kind, party_id FROM ledger.account
+            WHERE shop_id = %(shop_id)s AND kind = ANY (%(kinds)s::text[]) AND balance_fen <> 0
+            ORDER BY kind IN ('creator', 'agency'), kind, party_id LIMIT %(limit)s))
+        ORDER BY kind, party_id FOR UPDATE
+        """,
+        {"shop_id": shop_id, "kinds": text_array(PAYABLES), "limit": limit},
+        lambda rows: {
+            Account(row.kind, row.party_id): row.balance_fen for row in rows if row.kind != "payout" and row.balance_fen
+        },
     )
 
 

@@ -74,6 +74,18 @@ PAID_OUT = Account("paid_out")
 """What has reached its owners, less what they owed."""
 
 
+PAYABLES: tuple[AccountKind, ...] = (
+    "agency",
+    "alliance_fee",
+    "creator",
+    "service_fee",
+    "shop",
+    "subsidy",
+    "supplier",
+)
+"""The kinds of account whose balance is paid out to its owner, or owed by it below zero."""
+
+
 def subsidy(funder_id: int) -> Account:
     """What a funder has put on top of buyers' prices, in the red by as much as it owes.
 

@@ -209,6 +209,7 @@ _WHO = {
     Access.BUYER: "buyers",
     Access.CREATOR: "creators",
     Access.MERCHANT: "merchants",
+    Access.AGENCY: "agencies",
     Access.OPERATOR: "operators",
     Access.SHOP_MEMBER: "members of the shop, and operators",
     Access.PROVIDER: "the payment provider, by its signature",

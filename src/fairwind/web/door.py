@@ -20,6 +20,8 @@ from fairwind.web.journal import Journal
 from fairwind.web.problems import MEDIA_TYPE, BadRequest, document
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+HEAD = "head"
+"""In a request's state: it asks what GET would answer, and must not count as one."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _NO_FRAMES = (b"content-security-policy", b"frame-ancestors 'none'")
@@ -53,6 +55,7 @@ class Door:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         if scope["method"] == "HEAD":  # answered like GET; the server below leaves out the body
             scope = {**scope, "method": "GET"}
+            scope["state"][HEAD] = True
         status = 0
 
         async def answer(message: Message) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import LiteralString
 
 from fairwind.catalog.product import Listing, Offer, PriceChange, Product, Sku
-from fairwind.kernel import ProductId, Query, ShopId, SkuId, Transaction, int_array, statement, text_array
+from fairwind.kernel import Fen, ProductId, Query, ShopId, SkuId, Transaction, int_array, statement, text_array
 
 PRODUCT: LiteralString = """
 SELECT shop_id, id, code, title, brief, brand, unit, category_id, on_shelf, price_fen, sold, created_at, updated_at
@@ -110,10 +111,12 @@ def offers(shop_id: ShopId, sku_ids: Collection[SkuId]) -> Query[dict[SkuId, Off
     return Query(
         """
         SELECT sku.id, sku.product_id, product.title, sku.spec, sku.price_fen, sku.list_price_fen,
-               sku.on_shelf AND product.on_shelf AND shop.state = 'open' AS on_shelf
+               sku.on_shelf AND product.on_shelf AND shop.state = 'open' AS on_shelf,
+               product.category_id, category.parent_id
         FROM catalog.sku
         JOIN catalog.product ON product.shop_id = sku.shop_id AND product.id = sku.product_id
         JOIN catalog.shop ON shop.shop_id = sku.shop_id
+        LEFT JOIN catalog.category ON category.id = product.category_id
         WHERE sku.shop_id = %s AND sku.id = ANY (%s::bigint[])
         """,
         (shop_id, int_array(sku_ids)),
@@ -132,6 +135,30 @@ def listings(shop_id: ShopId, product_ids: Collection[ProductId]) -> Query[dict[
         """,
         (shop_id, int_array(product_ids)),
         lambda rows: {row.id: Listing(*row) for row in rows},
+    )
+
+
+def lowest_prices(
+    shop_id: ShopId, sku_ids: Collection[SkuId], since: datetime, *, throughout: bool = False
+) -> Query[dict[SkuId, Fen]]:
+    """The lowest price that each SKU has had at any moment since then, the present one included.
+
+    throughout: only of SKUs that have had a price all that time; one that is newer is absent.
+    """
+    return Query(
+        """
+        SELECT sku_id, min(price_fen) AS lowest_fen
+        FROM (
+            SELECT sku_id, price_fen, changed_at,
+                   lead(changed_at) OVER (PARTITION BY sku_id ORDER BY revision) AS until
+            FROM catalog.price_change WHERE shop_id = %(shop_id)s AND sku_id = ANY (%(sku_ids)s::bigint[])
+        ) AS price
+        WHERE until IS NULL OR until > %(since)s
+        GROUP BY sku_id
+        HAVING NOT %(throughout)s OR min(changed_at) <= %(since)s
+        """,
+        {"shop_id": shop_id, "sku_ids": int_array(sorted(sku_ids)), "since": since, "throughout": throughout},
+        lambda rows: {row.sku_id: row.lowest_fen for row in rows},
     )
 
 

@@ -8,7 +8,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from fairwind.catalog.shop import Category, CategoryPath, Channel, Opening, Shop, ShopState
-from fairwind.kernel import CategoryId, Row, ShopId, Transaction, int_array, next_ids, text_array
+from fairwind.kernel import CategoryId, Query, Row, ShopId, Transaction, int_array, next_ids, text_array
 
 
 async def opening(tx: Transaction, id: UUID) -> Opening | None:  # noqa: A002
@@ -42,6 +42,15 @@ async def insert_shop(
 async def shop(tx: Transaction, shop_id: ShopId) -> Shop | None:
     row = await tx.row(_SHOP + "WHERE shop_id = %s", (shop_id,))
     return row and _read_shop(row)
+
+
+def shops(shop_ids: Collection[ShopId]) -> Query[dict[ShopId, Shop]]:
+    """Shops by id, for contexts that speak of many; one that does not exist is absent."""
+    return Query(
+        _SHOP + "WHERE shop_id = ANY (%s::bigint[])",
+        (int_array(shop_ids),),
+        lambda rows: {row.shop_id: _read_shop(row) for row in rows},
+    )
 
 
 async def open_shops(tx: Transaction, after: ShopId, limit: int) -> list[Shop]:

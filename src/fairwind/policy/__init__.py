@@ -1,9 +1,49 @@
-"""Policy 平台政策: what the platform asks for a sale, and what it and others add to a buyer's price."""
+"""Policy 平台政策: what the platform asks for a sale, and what it and others add to a buyer's price.
 
-from fairwind.kernel import Platform, Wiring
+Invariants: a schedule of fees and a support programme are never edited, and begin after they were published, so that
+what was asked at a time stays known; of all rules exactly one decides the fee of a line.
+"""
 
-__all__ = ["wire"]
+from fairwind.policy.commands.purses import prepare, prepare_again, purse_locked, purse_of
+from fairwind.policy.comparison import Comparison
+from fairwind.policy.fees import FEE_PPM_MAX, NO_FEE, Fee, FeeRule
+from fairwind.policy.policy import Policy
+from fairwind.policy.programme import Programme
+from fairwind.policy.programme_draft import ProgrammeDraft
+from fairwind.policy.purse import Grant, Purse, Ware
+from fairwind.policy.reason import NO_RULE, Words, reason_of
+from fairwind.policy.schedule import ScheduleDraft
+from fairwind.policy.store.purses import campaigns_locked, purse_saved
+from fairwind.policy.store.terms import shop_terms, stored_rules
+from fairwind.policy.terms import ShopTerms
+from fairwind.policy.window import WindowDraft
+from fairwind.policy.wiring import wire
 
-
-def wire(_: Platform) -> Wiring:
-    return Wiring()
+__all__ = [
+    "FEE_PPM_MAX",
+    "NO_FEE",
+    "NO_RULE",
+    "Comparison",
+    "Fee",
+    "FeeRule",
+    "Grant",
+    "Policy",
+    "Programme",
+    "ProgrammeDraft",
+    "Purse",
+    "ScheduleDraft",
+    "ShopTerms",
+    "Ware",
+    "WindowDraft",
+    "Words",
+    "campaigns_locked",
+    "prepare",
+    "prepare_again",
+    "purse_locked",
+    "purse_of",
+    "purse_saved",
+    "reason_of",
+    "shop_terms",
+    "stored_rules",
+    "wire",
+]

@@ -1,0 +1,1 @@
+"""What changes the platform's policy, and what it gathers from sales."""

@@ -1,0 +1,1 @@
+"""The alliance's SQL, by subject."""

@@ -74,6 +74,7 @@ from market import (
     refund_id,
 )
 
+MERCHANT = PersonId(1)
 CALLS = 40
 CONNECTIONS = 20
 """At the same moment; few enough that several test workers fit on one server."""
@@ -370,10 +371,8 @@ async def test_many_refunds_of_one_order_give_its_money_back_once(database: Data
 async def test_partial_refunds_never_go_beyond_what_was_paid(database: Database, race: Race) -> None:
     shop = await open_shop(database, 1)
     order = await paid_order(database, shop)
-    items = [
-        Asking(order.id, RefundDraft(refund_id(), "refund_only", "补偿", (RefundLineDraft(1, Fen(1000)),)), BUYER, None)
-        for _ in range(CALLS)
-    ]
+    drafts = [RefundDraft(refund_id(), "refund_only", "补偿", (RefundLineDraft(1, Fen(1000)),)) for _ in range(CALLS)]
+    items = [Asking(order.id, draft, MERCHANT, None) for draft in drafts]
     outcomes = await race(shop, [(ASK, item) for item in items])
     assert codes(outcomes) == {"refunding": 9, "refund_too_large": CALLS - 9}
     assert await book(database, shop) == {"provider": -9900, "escrow": 900, "buyer_refund": 9000}
@@ -489,7 +488,7 @@ async def test_everything_at_once_breaks_nothing_and_nobody_waits_for_each_other
             (RECEIVE, Receiving(order.id, order.buyer_id)),
             (MEET, order.id),
             (ASK, Asking(order.id, draft, order.buyer_id, order.buyer_id)),
-            (ASK, Asking(order.id, draft, BUYER, None)),
+            (ASK, Asking(order.id, draft, MERCHANT, None)),
             (decide_refunds, Deciding(draft.id, action, "", None)),
             (adjust, Adjusting(random.choice(shop.sku_ids), change, BUYER)),
         ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -10,8 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fairwind.kernel import Fen, Invalid, PersonId, ProductId, Refused, ShopId, SkuId
+from fairwind.kernel import CampaignId, Fen, Invalid, PersonId, ProductId, Refused, ShopId, SkuId
 from fairwind.orders import Order, State
+from fairwind.orders.events import refund_agreed
 from fairwind.orders.order import Line
 from fairwind.orders.refund import (
     AfterSalesOver,
@@ -24,11 +27,14 @@ from fairwind.orders.refund import (
     RefundTooLarge,
     agreed,
     ask,
+    given_back,
     goods_back,
     needs_no_consent,
+    over_at,
     still_fits,
 )
 from fairwind.orders.states import RefundState, WrongState
+from fairwind.policy import Grant
 from market import ADDRESS, BUYER, NOW, WINDOW, order_id, payment_id, refund_id
 
 REFUNDABLE = [State.PAID, State.SHIPPED, State.RECEIVED]
@@ -172,6 +178,50 @@ def test_an_order_that_ends_unshipped_leaves_no_goods_behind(case: tuple[Order, 
     assert all(each.returned_quantity == each.quantity for each in ended.lines)
 
 
+@given(with_partial_refunds(), st.randoms())
+def test_what_is_told_as_unsold_sums_to_the_whole_in_any_order(
+    case: tuple[Order, list[RefundDraft]], random: Random
+) -> None:
+    whole, drafts = case
+    sums = []
+    for some in (drafts, random.sample(drafts, len(drafts))):
+        order, pieces, fen = whole, Counter[int](), Counter[int]()
+        for each in some:
+            refund = refund_of(order, each)
+            order, before = agreed(order, refund, NOW), order
+            for back in refund_agreed(before, order, refund).lines:
+                assert back.unsold_quantity >= 0
+                assert back.unsold_fen >= 0
+                pieces[back.line_no] += back.unsold_quantity
+                fen[back.line_no] += back.unsold_fen
+        for line in order.lines:
+            assert (pieces[line.line_no], fen[line.line_no]) == line.unsold
+            assert line.returned_quantity <= pieces[line.line_no] <= line.quantity
+            assert fen[line.line_no] == line.refunded_fen  # without a subsidy the buyer pays the list price
+            if line.refunded_fen == line.paid_fen:
+                assert line.unsold == (line.quantity, line.goods_fen)
+        sums.append((pieces, fen))
+    assert sums[0] == sums[1]
+
+
+def test_of_a_subsidised_line_the_part_of_its_list_price_is_unsold_that_the_buyer_has_back() -> None:
+    half = replace(line(1, 3, 1000), subsidy_fen=Fen(1500))
+    assert replace(half, refunded_fen=Fen(500)).unsold == (1, 1000)
+    assert replace(half, refunded_fen=Fen(499)).unsold == (0, 998)
+    assert replace(half, refunded_fen=Fen(499), returned_quantity=2).unsold == (2, 998)
+    assert replace(half, refunded_fen=Fen(1500)).unsold == (3, 3000)
+
+
+@given(st.integers(1, 9), st.data())
+def test_goods_that_were_kept_for_smaller_rooms_come_back_last(quantity: int, data: st.DataObject) -> None:
+    reserved = data.draw(st.integers(0, quantity))
+    sold = replace(line(1, quantity, 100), reserved_quantity=reserved)
+    back = [replace(sold, returned_quantity=count).reserve_returned for count in range(quantity + 1)]
+    assert back[0] == 0
+    assert back[quantity] == reserved
+    assert [later - earlier for earlier, later in pairwise(back)] == [0] * (quantity - reserved) + [1] * reserved
+
+
 @given(with_partial_refunds(), st.integers(0, 4), st.integers(1, 3))
 def test_nothing_beyond_what_is_left_can_be_asked(
     case: tuple[Order, list[RefundDraft]], number: int, more: int
@@ -188,11 +238,63 @@ def test_nothing_beyond_what_is_left_can_be_asked(
     assert told(asked(left, too_far))[0] is RefundTooLarge
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in REFUNDABLE])
-def test_an_order_is_refunded_only_while_paid_shipped_or_received(state: State) -> None:
+@pytest.mark.parametrize("state", [State.PLACED, State.CANCELLED, State.REFUNDED])
+def test_an_order_is_refunded_only_once_it_is_paid_and_not_whole_already(state: State) -> None:
     kind, more = told(asked(order(line(1, 1, 100), state=state), draft()))
     assert kind is WrongState
     assert more == {"state": state.value}
+
+
+def test_of_a_completed_order_the_shop_may_give_back_and_the_buyer_ask_nothing() -> None:
+    done = replace(order(line(1, 1, 100), state=State.RECEIVED), state=State.COMPLETED)
+    late = NOW + WINDOW
+    assert isinstance(ask(done, 0, draft(), BUYER, WINDOW, late), AfterSalesOver)
+    offered = ask(done, 0, draft(), PersonId(1), WINDOW, late, by_shop=True)
+    assert isinstance(offered, Refund)
+    assert agreed(done, offered, late).state == State.REFUNDED
+
+
+def test_each_line_has_the_window_that_it_was_sold_with() -> None:
+    short, long = replace(line(1, 1, 100), window_s=7 * 86_400), line(2, 1, 50)
+    received = order(short, long, freight_fen=9, state=State.RECEIVED)
+    between = NOW + timedelta(days=7)
+    assert over_at(received, WINDOW) == NOW + WINDOW
+    assert told(ask(received, 0, draft((1, 1, 0)), BUYER, WINDOW, between))[0] is AfterSalesOver
+    rest = ask(received, 0, draft(), BUYER, WINDOW, between)
+    assert isinstance(rest, Refund)
+    assert (rest.lines, rest.freight_fen) == ((RefundLine(2, 0, Fen(50)),), 0)
+    assert isinstance(ask(received, 0, draft(), BUYER, WINDOW, NOW + WINDOW), AfterSalesOver)
+
+
+def subsidised(line: Line, *grants: int) -> Line:
+    parts = tuple(Grant(CampaignId(1), number, Fen(fen), in_base=True) for number, fen in enumerate(grants))
+    return replace(line, subsidies=parts, subsidy_fen=Fen(sum(grants)))
+
+
+@given(st.integers(2, 500), st.data())
+def test_any_refunds_that_end_at_the_same_amount_give_each_funder_the_same_and_a_whole_one_gives_all(
+    goods_fen: int, data: st.DataObject
+) -> None:
+    subsidy_fen = data.draw(st.integers(1, goods_fen - 1))
+    first = data.draw(st.integers(0, subsidy_fen))
+    whole = order(subsidised(line(1, 1, goods_fen), first, subsidy_fen - first), state=State.SHIPPED)
+    whole = replace(whole, total_fen=Fen(goods_fen - subsidy_fen), subsidy_fen=Fen(subsidy_fen))
+    paid_fen = whole.lines[0].paid_fen
+    cuts = data.draw(st.lists(st.integers(1, paid_fen), max_size=5, unique=True).map(sorted)) or [paid_fen]
+    back = {0: 0, 1: 0}
+    here, done = whole, 0
+    for cut in cuts:
+        refund = refund_of(here, draft((1, cut - done, 0)))
+        there = agreed(here, refund, NOW)
+        [given] = given_back(here, there, refund)
+        assert given.amount_fen == cut - done
+        for grant in given.grants:
+            assert grant.amount_fen > 0
+            back[grant.funder_id] += grant.amount_fen
+        here, done = there, cut
+    assert back == {0: first * done // paid_fen, 1: (subsidy_fen - first) * done // paid_fen}
+    if done == paid_fen:
+        assert (here.state, sum(back.values())) == (State.REFUNDED, subsidy_fen)
 
 
 def test_the_window_closes_with_its_last_moment() -> None:
@@ -300,11 +402,11 @@ class TestStillFits:
         for less in (draft((1, 51, 0)), draft((1, 1, 1), kind="return"), draft((1, 0, 0), freight_fen=6)):
             assert isinstance(still_fits(after(shipped, less), refund), RefundTooLarge)
 
-    def test_a_refund_does_not_fit_an_order_that_has_ended(self) -> None:
+    def test_a_refund_does_not_fit_an_order_of_which_nothing_is_left_but_one_that_is_completed(self) -> None:
         shipped = order(line(1, 2, 100), state=State.SHIPPED)
         refund = refund_of(shipped, draft((1, 1, 0)))
         assert isinstance(still_fits(after(shipped, draft()), refund), WrongState)
-        assert isinstance(still_fits(replace(shipped, state=State.COMPLETED), refund), WrongState)
+        assert still_fits(replace(shipped, state=State.COMPLETED), refund) is None
 
 
 def test_goods_come_back_by_sku_also_from_several_lines() -> None:

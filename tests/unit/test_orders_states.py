@@ -51,9 +51,10 @@ def test_no_action_leaves_a_state_as_it_is(name: str) -> None:
     assert not [pair for pair, following in table.items() if pair[0] == following]
 
 
-def test_an_order_ends_completed_or_refunded_and_a_cancelled_one_may_still_be_paid() -> None:
+def test_an_order_ends_refunded_and_a_completed_one_may_still_be_given_back_and_a_cancelled_one_paid() -> None:
     leading = {state for state, _ in TRANSITIONS}
-    assert set(State) - leading == {State.COMPLETED, State.REFUNDED}
+    assert set(State) - leading == {State.REFUNDED}
+    assert [action for state, action in TRANSITIONS if state == State.COMPLETED] == [Action.REFUND_WHOLE]
     assert after(TRANSITIONS, State.CANCELLED, Action.PAY) == State.PAID
 
 
@@ -66,9 +67,9 @@ def test_a_refund_waits_for_a_decision_exactly_while_it_can_be_withdrawn() -> No
 
 
 def test_a_state_that_nothing_follows_says_so() -> None:
-    refusal = after(TRANSITIONS, State.COMPLETED, Action.SHIP)
+    refusal = after(TRANSITIONS, State.REFUNDED, Action.SHIP)
     assert isinstance(refusal, WrongState)
-    assert refusal.detail == "cannot ship what is completed; nothing can change it any more"
+    assert refusal.detail == "cannot ship what is refunded; nothing can change it any more"
 
 
 def test_the_diagram_draws_the_whole_life_of_an_order() -> None:
@@ -86,7 +87,7 @@ def test_the_diagram_draws_the_whole_life_of_an_order() -> None:
             "    paid --> refunded: refund whole",
             "    shipped --> refunded: refund whole",
             "    received --> refunded: refund whole",
-            "    completed --> [*]",
+            "    completed --> refunded: refund whole",
             "    refunded --> [*]",
         ]
     )

@@ -1,9 +1,18 @@
--- check: each order's goods are the sum of its lines, and its total is goods plus freight
-SELECT shop_id, id AS order_id, shop_order.goods_fen, freight_fen, total_fen, sold.goods_fen AS lines_fen
+-- check: each order's goods and subsidies are the sums of its lines, and its total is goods less subsidies plus freight
+SELECT shop_id, id AS order_id, shop_order.goods_fen, shop_order.subsidy_fen, freight_fen, total_fen,
+       sold.goods_fen AS lines_fen, sold.subsidy_fen AS lines_subsidy_fen
 FROM orders.shop_order
-LEFT JOIN (SELECT shop_id, order_id AS id, sum(goods_fen) AS goods_fen, bool_and(goods_fen = price_fen * quantity) AS priced
+LEFT JOIN (SELECT shop_id, order_id AS id, sum(goods_fen) AS goods_fen, sum(subsidy_fen) AS subsidy_fen,
+                  bool_and(goods_fen = price_fen * quantity) AS priced
            FROM orders.line GROUP BY shop_id, order_id) AS sold USING (shop_id, id)
-WHERE shop_order.goods_fen IS DISTINCT FROM sold.goods_fen OR total_fen <> shop_order.goods_fen + freight_fen OR NOT priced;
+WHERE shop_order.goods_fen IS DISTINCT FROM sold.goods_fen OR shop_order.subsidy_fen IS DISTINCT FROM sold.subsidy_fen
+   OR total_fen <> shop_order.goods_fen - shop_order.subsidy_fen + freight_fen OR NOT priced;
+
+-- check: each line's subsidy is the sum of its funders' parts
+SELECT shop_id, order_id, line_no, subsidy_fen, subsidies
+FROM orders.line
+WHERE (subsidies IS NOT NULL OR subsidy_fen <> 0)
+  AND subsidy_fen IS DISTINCT FROM (SELECT sum((part ->> 'amount_fen')::bigint) FROM jsonb_array_elements(subsidies) AS part);
 
 -- check: each order's refunds are the sum of its lines' and freight, and of the refunds agreed to
 SELECT shop_id, id AS order_id, refunded_fen, lines_fen, agreed_fen
@@ -57,18 +66,30 @@ FULL JOIN (
            coalesce(sum(amount_fen) FILTER (WHERE reason = 'paid'), 0) AS transfers_in_fen,
            coalesce(sum(amount_fen) FILTER (WHERE reason = 'refund_agreed'), 0) AS transfers_back_fen,
            coalesce(sum(amount_fen) FILTER (WHERE reason = 'refund_paid'), 0) AS transfers_sent_fen
-    FROM ledger.transfer GROUP BY shop_id, order_id
+    FROM ledger.transfer WHERE order_id IS NOT NULL GROUP BY shop_id, order_id
 ) AS moved USING (shop_id, order_id)
 WHERE coalesce(paid_fen, 0) <> coalesce(transfers_in_fen, 0)
    OR coalesce(back_fen, 0) <> coalesce(transfers_back_fen, 0)
    OR coalesce(sent_fen, 0) <> coalesce(transfers_sent_fen, 0);
 
--- check: each book's escrow is what paid orders still hold
-SELECT shop_id, coalesce(balance_fen, 0) AS balance_fen, coalesce(held_fen, 0) AS orders_fen
-FROM (SELECT shop_id, balance_fen FROM ledger.account WHERE kind = 'escrow') AS escrow
-FULL JOIN (SELECT shop_id, sum(total_fen - refunded_fen) AS held_fen
-           FROM orders.shop_order WHERE paid_at IS NOT NULL GROUP BY shop_id) AS held USING (shop_id)
-WHERE coalesce(balance_fen, 0) <> coalesce(held_fen, 0);
+-- check: each funder has put in what paid orders were subsidised with, and got back its part of what was refunded
+SELECT shop_id, order_id, funder_id, given_fen, transfers_given_fen, returned_fen, transfers_returned_fen
+FROM (
+    SELECT line.shop_id, line.order_id, (part ->> 'funder_id')::bigint AS funder_id,
+           sum((part ->> 'amount_fen')::bigint) AS given_fen,
+           sum(div((part ->> 'amount_fen')::numeric * line.refunded_fen, (line.goods_fen - line.subsidy_fen))) AS returned_fen
+    FROM orders.line
+    JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+    CROSS JOIN LATERAL jsonb_array_elements(subsidies) AS part
+    WHERE paid_at IS NOT NULL GROUP BY line.shop_id, line.order_id, funder_id
+) AS due
+FULL JOIN (
+    SELECT shop_id, order_id, CASE WHEN debit_kind = 'subsidy' THEN debit_party_id ELSE credit_party_id END AS funder_id,
+           coalesce(sum(amount_fen) FILTER (WHERE reason = 'subsidised'), 0) AS transfers_given_fen,
+           coalesce(sum(amount_fen) FILTER (WHERE reason = 'subsidy_returned'), 0) AS transfers_returned_fen
+    FROM ledger.transfer WHERE reason IN ('subsidised', 'subsidy_returned') GROUP BY shop_id, order_id, funder_id
+) AS moved USING (shop_id, order_id, funder_id)
+WHERE given_fen IS DISTINCT FROM transfers_given_fen OR returned_fen IS DISTINCT FROM transfers_returned_fen;
 
 -- check: sold stock is what paid orders sold and did not come back
 SELECT shop_id, sku_id, stock.sold_quantity, coalesce(sold.quantity, 0) AS orders_quantity
@@ -107,7 +128,7 @@ WHERE (paid_at IS NOT NULL) <> (state NOT IN ('placed', 'cancelled'))
    OR (state IN ('shipped', 'received', 'completed') AND shipped_at IS NULL)
    OR (state IN ('received', 'completed') AND received_at IS NULL)
    OR (state = 'paid' AND (shipped_at IS NOT NULL OR received_at IS NOT NULL))
-   OR (state = 'refunded') <> (refunded_fen = total_fen AND state <> 'completed')
+   OR (state = 'refunded') <> (refunded_fen = total_fen)
    OR (closed_at IS NULL) <> (state NOT IN ('cancelled', 'refunded', 'completed'))
    OR (shipped_at < paid_at) OR (received_at < shipped_at);
 
@@ -123,7 +144,7 @@ SELECT refund.shop_id, refund.order_id, count(*) AS waiting, min(shop_order.stat
 FROM orders.refund JOIN orders.shop_order ON shop_order.shop_id = refund.shop_id AND shop_order.id = refund.order_id
 WHERE refund.state IN ('requested', 'awaiting_return')
 GROUP BY refund.shop_id, refund.order_id
-HAVING count(*) > 1 OR min(shop_order.state) NOT IN ('paid', 'shipped', 'received');
+HAVING count(*) > 1 OR min(shop_order.state) NOT IN ('paid', 'shipped', 'received', 'completed');
 
 -- check: every order on its way or in its after-sales window has a deadline
 SELECT shop_order.shop_id, shop_order.id AS order_id, state
@@ -188,3 +209,70 @@ LEFT JOIN (
     SELECT shop_id, payload ->> 'refund_id' AS refund_id FROM kernel.outbox WHERE topic = 'payments.refunded'
 ) AS told ON told.shop_id = refund.shop_id AND told.refund_id = refund.id::text
 WHERE sent <> (refund.state = 'succeeded') AND (sent OR told.refund_id IS NULL);
+
+-- check: allotments have spent what orders that are not cancelled were granted and did not give back
+SELECT shop_id, campaign_id, funder_id, spent_fen, coalesce(granted_fen, 0) AS orders_fen
+FROM policy.allotment
+FULL JOIN (
+    SELECT line.shop_id, (part ->> 'campaign_id')::bigint AS campaign_id, (part ->> 'funder_id')::bigint AS funder_id,
+           sum((part ->> 'amount_fen')::bigint
+               - div((part ->> 'amount_fen')::numeric * line.refunded_fen, (line.goods_fen - line.subsidy_fen))) AS granted_fen
+    FROM orders.line
+    JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+    CROSS JOIN LATERAL jsonb_array_elements(subsidies) AS part
+    WHERE state <> 'cancelled' GROUP BY line.shop_id, (part ->> 'campaign_id')::bigint, (part ->> 'funder_id')::bigint
+) AS granted USING (shop_id, campaign_id, funder_id)
+WHERE coalesce(spent_fen, 0) <> coalesce(granted_fen, 0);
+
+-- check: each line's frozen commission is that of the plan version that was in force for its creator when it was placed
+SELECT line.shop_id, line.order_id, line_no, line.plan_id, plan_version, line.creator_ppm, version.creator_ppm AS version_ppm
+FROM orders.line
+JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+LEFT JOIN alliance.plan ON plan.shop_id = line.shop_id AND plan.id = line.plan_id
+LEFT JOIN alliance.plan_version AS version
+    ON version.shop_id = line.shop_id AND version.plan_id = line.plan_id AND version.version = line.plan_version
+WHERE earner_id IS NOT NULL
+  AND (version.version IS NULL OR version.superseded_at IS NOT NULL OR version.effective_from > placed_at
+       OR plan.product_id <> line.product_id OR plan.ends_at <= placed_at - interval '1 minute'
+       OR (plan.creator_id IS NOT NULL AND plan.creator_id <> earner_id)
+       OR (line.creator_ppm <> version.creator_ppm AND line.creator_ppm <> ALL (version.step_ppm))
+       OR (line.agency_ppm IS NOT NULL AND line.agency_ppm <> version.agency_ppm)
+       OR EXISTS (SELECT FROM alliance.plan_version AS newer
+                  WHERE newer.shop_id = line.shop_id AND newer.plan_id = line.plan_id AND newer.version > plan_version
+                    AND newer.superseded_at IS NULL
+                    -- A batch that reads while a version is being committed has the one before it.
+                    AND newer.effective_from <= placed_at - interval '1 minute'));
+
+-- check: what creators sold under plans is what sticks of the lines that were paid, once that has been told
+SELECT shop_id, plan_id, creator_id, progress.quantity, sold.quantity AS lines_quantity,
+       progress.gmv_fen, sold.gmv_fen AS lines_fen
+FROM (
+    SELECT line.shop_id, plan_id, earner_id AS creator_id,
+           sum(quantity - greatest(returned_quantity, div(quantity::numeric * line.refunded_fen, paid_fen))) AS quantity,
+           sum(line.goods_fen - div(line.goods_fen::numeric * line.refunded_fen, paid_fen)) AS gmv_fen
+    FROM orders.line
+    CROSS JOIN LATERAL (SELECT greatest(line.goods_fen - line.subsidy_fen, 1) AS paid_fen) AS paid
+    JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+    WHERE earner_id IS NOT NULL AND paid_at IS NOT NULL GROUP BY line.shop_id, plan_id, earner_id
+) AS sold
+LEFT JOIN alliance.progress USING (shop_id, plan_id, creator_id)
+WHERE (progress.quantity, progress.gmv_fen) IS DISTINCT FROM (sold.quantity, sold.gmv_fen)
+  AND NOT EXISTS (SELECT FROM kernel.outbox
+                  WHERE outbox.shop_id = sold.shop_id AND topic IN ('orders.paid', 'orders.refund_agreed'));
+
+-- check: each line's frozen fee is that of the rule that it names
+SELECT line.shop_id, line.order_id, line_no, line.fee_ppm, fee_rule_id, rule.rate_ppm
+FROM orders.line
+LEFT JOIN (
+    SELECT id, rate_ppm FROM policy.fee_rule UNION ALL SELECT id, rate_ppm FROM policy.programme
+) AS rule ON rule.id = fee_rule_id
+WHERE fee_rule_id <> 0 AND line.fee_ppm IS DISTINCT FROM rule.rate_ppm
+   OR coalesce(fee_rule_id, 0) = 0 AND line.fee_ppm <> 0;
+
+-- check: each rating is of its buyer's own line that was received
+SELECT rating.shop_id, rating.order_id, rating.line_no
+FROM alliance.rating
+LEFT JOIN orders.line USING (shop_id, order_id, line_no)
+LEFT JOIN orders.shop_order ON shop_order.shop_id = rating.shop_id AND shop_order.id = rating.order_id
+WHERE line.product_id IS DISTINCT FROM rating.product_id OR shop_order.buyer_id IS DISTINCT FROM rating.buyer_id
+   OR shop_order.received_at IS NULL;

@@ -9,13 +9,31 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
+from fairwind.alliance import Commission, Evidence
 from fairwind.content import Placement
 from fairwind.inventory import Quantity
-from fairwind.kernel import Fen, LiveSessionId, OrderId, PaymentId, PersonId, ProductId, ShopId, SkuId
+from fairwind.kernel import (
+    ClickId,
+    Fen,
+    LiveSessionId,
+    OrderId,
+    PaymentId,
+    PersonId,
+    PlanId,
+    Ppm,
+    ProductId,
+    ShopId,
+    SkuId,
+    pro_rata,
+)
 from fairwind.orders.states import State
+from fairwind.policy import Grant
 
 LINES_MAX = 50
+CLICKS_MAX = 20
+"""Clicks on outside links that a line may come with."""
 
 
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,11 +46,16 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LineDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One SKU that a buyer wants. placement: the signed token of the live session it was bought from, if any."""
+    """One SKU that a buyer wants.
+
+    placement: the signed token of the live session it was bought from, if any. clicks: ids of clicks on outside links
+    that led the buyer to it; a placement goes before them.
+    """
 
     sku_id: Annotated[SkuId, Meta(ge=1)]
     quantity: Quantity
     placement: Annotated[str, Meta(max_length=200)] | None = None
+    clicks: Annotated[tuple[ClickId, ...], Meta(max_length=CLICKS_MAX)] = ()
 
 
 class OrderDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +75,11 @@ class OrderDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Line(msgspec.Struct, frozen=True):
     """What was sold, as it was when the order was placed.
 
-    limited: whether it counts towards a limit per buyer. refunded_fen and returned_quantity count refunds agreed to.
+    goods_fen = price × quantity, of which subsidy_fen is paid by others (subsidies says by whom) and the rest by the
+    buyer. limited: whether it counts towards a limit per buyer. refunded_fen (of what the buyer paid) and
+    returned_quantity count refunds agreed to. window_s: the after-sales window, None for the platform's own.
+    earner_id: the creator who earns a commission of it, by plan_id. reserved_quantity: how many came from the stock
+    kept for creators outside the head. These three are not shown to buyers.
     """
 
     line_no: int
@@ -69,10 +96,70 @@ class Line(msgspec.Struct, frozen=True):
     live_session_id: LiveSessionId | None = None
     creator_id: PersonId | None = None
     limited: bool = False
+    subsidy_fen: Fen = Fen(0)
+    subsidies: tuple[Grant, ...] = ()
+    window_s: int | None = None
+    earner_id: PersonId | None = None
+    plan_id: PlanId | None = None
+    reserved_quantity: int = 0
+
+    @property
+    def paid_fen(self) -> Fen:
+        """What the buyer pays for the line."""
+        return Fen(self.goods_fen - self.subsidy_fen)
+
+    @property
+    def unsold(self) -> tuple[int, Fen]:
+        """What refunds have undone of the sale: of quantity, the pieces that came back or whose price did; of goods_fen
+        the part that the buyer has back of paid_fen.
+
+        Both are rounded down and only grow, so that what each refund adds sums to the whole in any order.
+        """
+        if self.refunded_fen == 0:
+            return self.returned_quantity, Fen(0)
+        of_price = self.quantity * self.refunded_fen // self.paid_fen
+        return max(self.returned_quantity, of_price), pro_rata(self.goods_fen, self.refunded_fen, self.paid_fen)
+
+    @property
+    def reserve_returned(self) -> int:
+        """How many of reserved_quantity have come back: goods that were not kept for anybody come back first."""
+        return max(0, self.returned_quantity - (self.quantity - self.reserved_quantity))
+
+    def returned(self, refunded_fen: int) -> tuple[Grant, ...]:
+        """What has gone back to the funders in all when refunded_fen of paid_fen has gone back to the buyer.
+
+        Each gets the same part of its own, rounded down, so that nothing depends on the order of refunds, and a whole
+        refund gives back every fen.
+        """
+        return tuple(
+            replace(grant, amount_fen=pro_rata(grant.amount_fen, refunded_fen, self.paid_fen))
+            for grant in self.subsidies
+        )
+
+
+class LineTerms(msgspec.Struct, frozen=True):
+    """What a line was sold on, frozen with it; the shop's and the creator's business, not the buyer's.
+
+    seller: who gets what is left, a shop or a supplier. fee_rule_id: why the service fee is fee_ppm. evidence: what
+    attribution decided from; attribution: the reason, also when nobody earns; None where there was no evidence.
+    """
+
+    seller: Literal["shop", "supplier"]
+    fee_ppm: Ppm
+    fee_rule_id: int
+    evidence: Evidence | None = None
+    attribution: str | None = None
+    earner_id: PersonId | None = None
+    commission: Commission | None = None
+    link_code: str | None = None
+    """The outside link whose click decided, if one did; the evidence has it for good."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order of one shop. Amounts are frozen at placing; refunded_fen counts refunds agreed to."""
+    """An order of one shop. Amounts are frozen at placing; refunded_fen counts refunds agreed to.
+
+    total_fen = goods_fen − subsidy_fen + freight_fen is what the buyer pays.
+    """
 
     shop_id: ShopId
     id: OrderId
@@ -97,6 +184,12 @@ class Order(msgspec.Struct, frozen=True):
     received_at: datetime | None = None
     closed_at: datetime | None = None
     cancel_reason: Literal["buyer", "timeout"] | None = None
+    subsidy_fen: Fen = Fen(0)
+
+    @property
+    def subsidies(self) -> tuple[Grant, ...]:
+        """What funders put on top of what the buyer pays."""
+        return tuple(grant for line in self.lines for grant in line.subsidies)
 
     @property
     def quantities(self) -> dict[SkuId, int]:
@@ -107,6 +200,14 @@ class Order(msgspec.Struct, frozen=True):
     def limited(self) -> frozenset[SkuId]:
         """SKUs that count towards a limit per buyer."""
         return frozenset(line.sku_id for line in self.lines if line.limited)
+
+
+def for_buyer(order: Order) -> Order:
+    """The order as its buyer sees it: who earns of it by which plan is not their business."""
+    if not any(line.earner_id is not None or line.reserved_quantity for line in order.lines):
+        return order
+    hidden = tuple(replace(line, earner_id=None, plan_id=None, reserved_quantity=0) for line in order.lines)
+    return replace(order, lines=hidden)
 
 
 class Placing(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from fairwind.alliance import Rating, RatingDraft
 from fairwind.content import Placement, Placements
 from fairwind.inventory import expired_holds
 from fairwind.kernel import (
@@ -33,7 +34,7 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.pages import Before
 from fairwind.orders import events
-from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, decide_refunds
+from fairwind.orders.commands.after_sales import Asking, Clawback, Deciding, ask_refunds, decide_refunds, from_escrow
 from fairwind.orders.commands.batch import order_of
 from fairwind.orders.commands.delivery import (
     Cancelling,
@@ -47,6 +48,7 @@ from fairwind.orders.commands.delivery import (
 )
 from fairwind.orders.commands.paying import OrderKey, Paying, deliver, pay, start_payments
 from fairwind.orders.commands.placing import place
+from fairwind.orders.commands.rating import Saying, rate_lines
 from fairwind.orders.order import Order, OrderDraft, Placing
 from fairwind.orders.payment import Arrival
 from fairwind.orders.pricing import FreightRule
@@ -100,7 +102,9 @@ class Orders:
         self._placements = placements
         self._placement_ttl = timedelta(seconds=settings.placement_ttl_s)
         window = self.after_sales_window
-        self.placing: Gate[ShopId, Placing, Order] = platform.gate("place", partial(place, hold_ttl=hold_ttl))
+        self.placing: Gate[ShopId, Placing, Order] = platform.gate(
+            "place", partial(place, hold_ttl=hold_ttl, window=window)
+        )
         self._starting: Gate[ShopId, Paying, Payment] = platform.gate("start_payment", start_payments)
         self.delivering: Gate[ShopId, Notice, None] = platform.gate("deliver", deliver)
         self._paying: Gate[ShopId, Arrival, None] = platform.gate("pay", pay)
@@ -108,8 +112,25 @@ class Orders:
         self.shipping: Gate[ShopId, Shipping, Order] = platform.gate("ship", partial(ship, receipt_after=RECEIPT_AFTER))
         self._receiving: Gate[ShopId, Receiving, Order] = platform.gate("receive", partial(receive, window=window))
         self._overdue: Gate[ShopId, OrderId, None] = platform.gate("deadline", partial(meet_deadlines, window=window))
-        self._asking: Gate[ShopId, Asking, Refund] = platform.gate("ask_refund", partial(ask_refunds, window=window))
-        self._deciding: Gate[ShopId, Deciding, Refund] = platform.gate("decide_refund", decide_refunds)
+        self._asking: Gate[ShopId, Asking, Refund] = platform.gate("ask_refund", self._ask_refunds)
+        self._deciding: Gate[ShopId, Deciding, Refund] = platform.gate("decide_refund", self._decide_refunds)
+        self._rating: Gate[ShopId, Saying, Rating] = platform.gate("rate", rate_lines)
+        self._clawback: Clawback = from_escrow
+
+    def claw_back_by(self, clawback: Clawback) -> None:
+        """Have clawback say whose money a refund takes, where it is in escrow no more."""
+        self._clawback = clawback
+
+    async def _ask_refunds(
+        self, tx: Transaction, shop_id: ShopId, items: Sequence[Asking], now: datetime
+    ) -> list[Refund | Refused]:
+        debt_max_fen = self._platform.settings.shop_debt_max_fen
+        return await ask_refunds(tx, shop_id, items, now, self.after_sales_window, self._clawback, debt_max_fen)
+
+    async def _decide_refunds(
+        self, tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime
+    ) -> list[Refund | Refused]:
+        return await decide_refunds(tx, shop_id, items, now, self._clawback)
 
     async def place(self, shop_id: ShopId, draft: OrderDraft, buyer_id: PersonId) -> Order:
         """Place an order; it is committed when this answers."""
@@ -187,9 +208,17 @@ class Orders:
         return await self._receiving(shop_id, Receiving(order_id, buyer_id))
 
     async def ask_refund(
-        self, shop_id: ShopId, order_id: OrderId, draft: RefundDraft, person_id: PersonId, *, by_shop: bool
+        self,
+        shop_id: ShopId,
+        order_id: OrderId,
+        draft: RefundDraft,
+        person_id: PersonId,
+        *,
+        by_shop: bool,
+        by_operator: bool = False,
     ) -> Refund:
-        return await self._asking(shop_id, Asking(order_id, draft, person_id, None if by_shop else person_id))
+        buyer_id = None if by_shop or by_operator else person_id
+        return await self._asking(shop_id, Asking(order_id, draft, person_id, buyer_id, by_operator))
 
     async def decide_refund(
         self,
@@ -200,6 +229,11 @@ class Orders:
         buyer_id: PersonId | None = None,
     ) -> Refund:
         return await self._deciding(shop_id, Deciding(refund_id, action, message, buyer_id))
+
+    async def rate(
+        self, shop_id: ShopId, order_id: OrderId, line_no: int, buyer_id: PersonId, draft: RatingDraft
+    ) -> Rating:
+        return await self._rating(shop_id, Saying(order_id, line_no, buyer_id, draft))
 
     async def order(self, shop_id: ShopId, order_id: OrderId, buyer_id: PersonId | None) -> Order:
         """The order as it stands; buyer_id is None for somebody who may see the shop's orders."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -10,8 +12,10 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from fairwind.kernel import FEN_MAX, Fen, Invalid, OrderId, PersonId, RefundId, Refused, ShopId, SkuId
+from fairwind.ledger import BUYER_REFUND, ESCROW, Transfer, subsidy
 from fairwind.orders.order import Line, Order, summed
 from fairwind.orders.states import OPEN_REFUNDS, TRANSITIONS, Action, RefundState, State, WrongState, after
+from fairwind.policy import Grant
 
 Kind = Literal["refund_only", "return"]
 
@@ -63,6 +67,16 @@ class RefundLine(msgspec.Struct, frozen=True):
     amount_fen: Fen
 
 
+class GivenBack(msgspec.Struct, frozen=True):
+    """What a refund gives back of one line, or of the freight (line 0): to the buyer, and to those who subsidised."""
+
+    refund_id: RefundId
+    order_id: OrderId
+    line_no: int
+    amount_fen: Fen
+    grants: tuple[Grant, ...] = ()
+
+
 class Refund(msgspec.Struct, frozen=True):
     """A refund and where it stands. amount_fen = lines + freight."""
 
@@ -83,24 +97,38 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 def ask(
-    order: Order, open_refunds: int, draft: RefundDraft, person_id: PersonId, window: timedelta, now: datetime
+    order: Order,
+    open_refunds: int,
+    draft: RefundDraft,
+    person_id: PersonId,
+    window: timedelta,
+    now: datetime,
+    *,
+    by_shop: bool = False,
 ) -> Refund | Refused:
-    """The refund that draft asks for, or why it cannot be. open_refunds: how many wait for a decision."""
-    refusal = _not_now(order, open_refunds, draft.kind, window, now)
+    """The refund that draft asks for, or why it cannot be.
+
+    open_refunds: how many wait for a decision. window: the platform's after-sales window. A buyer asks in time, each
+    line in its own; what a shop gives by itself has no end.
+    """
+    refusal = _not_now(order, open_refunds, draft.kind)
     if refusal is not None:
         return refusal
-    lines = _whole_rest(order, draft) if draft.lines is None else _asked_lines(order, draft)
+    over = frozenset[int]() if by_shop else _over(order, window, now)
+    if len(over) == len(order.lines):
+        return AfterSalesOver(f"refunds could be asked for until {over_at(order, window):%Y-%m-%d %H:%M} UTC")
+    lines = _whole_rest(order, draft, over) if draft.lines is None else _asked_lines(order, draft, over)
     if isinstance(lines, Refused):
         return lines
     freight_left = order.freight_fen - order.refunded_freight_fen
-    freight_fen = Fen(freight_left if draft.lines is None else draft.freight_fen)
+    freight_fen = Fen((0 if over else freight_left) if draft.lines is None else draft.freight_fen)
     if freight_fen > freight_left:
         return RefundTooLarge(f"only {freight_left} fen of the freight are left", left_fen=freight_left)
     amount_fen = Fen(sum(line.amount_fen for line in lines) + freight_fen)
     if amount_fen == 0:
         return RefundTooLarge("a refund gives some money back; none is asked for, or none is left", left_fen=0)
     if order.state == State.PAID and amount_fen == order.total_fen - order.refunded_fen:
-        lines = _whole_rest(order, draft)  # the order ends here: no goods may stay sold that nobody will ship
+        lines = _whole_rest(order, draft, over)  # the order ends here: no goods may stay sold that nobody will ship
     return Refund(
         shop_id=order.shop_id,
         id=draft.id,
@@ -117,11 +145,33 @@ def ask(
     )
 
 
-def _not_now(order: Order, open_refunds: int, kind: Kind, window: timedelta, now: datetime) -> Refused | None:
+def window_of(line: Line, window: timedelta) -> timedelta:
+    """The line's after-sales window. window: the platform's."""
+    return window if line.window_s is None else timedelta(seconds=line.window_s)
+
+
+def over_at(order: Order, window: timedelta) -> datetime:
+    """When the last after-sales window of a received order ends."""
+    assert order.received_at is not None
+    return order.received_at + max(window_of(line, window) for line in order.lines)
+
+
+def any_over(order: Order, window: timedelta, now: datetime) -> bool:
+    """Whether some of the order has settled, or may have: its after-sales window is over."""
+    return bool(_over(order, window, now))
+
+
+def _over(order: Order, window: timedelta, now: datetime) -> frozenset[int]:
+    """The lines that a buyer can ask nothing back of any more."""
+    received_at = order.received_at
+    if received_at is None:
+        return frozenset()
+    return frozenset(line.line_no for line in order.lines if now >= received_at + window_of(line, window))
+
+
+def _not_now(order: Order, open_refunds: int, kind: Kind) -> Refused | None:
     if (order.state, Action.REFUND_WHOLE) not in TRANSITIONS:
         return WrongState(f"an order that is {order.state} cannot be refunded", state=order.state.value)
-    if order.received_at is not None and now >= order.received_at + window:
-        return AfterSalesOver(f"refunds could be asked for until {order.received_at + window:%Y-%m-%d %H:%M} UTC")
     if open_refunds:
         return RefundOpen("the order has a refund that waits for a decision; settle or withdraw that one first")
     if kind == "return" and order.state == State.PAID:
@@ -129,27 +179,31 @@ def _not_now(order: Order, open_refunds: int, kind: Kind, window: timedelta, now
     return None
 
 
-def _whole_rest(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...]:
-    """All money that is left, with its goods; when nothing was shipped, all goods."""
+def _whole_rest(order: Order, draft: RefundDraft, over: Collection[int]) -> tuple[RefundLine, ...]:
+    """All money that is left and in time, with its goods; when nothing was shipped, all goods."""
     unshipped = order.state == State.PAID
     rest = (
         RefundLine(
             line.line_no,
             line.quantity - line.returned_quantity if unshipped or draft.kind == "return" else 0,
-            Fen(line.goods_fen - line.refunded_fen),
+            Fen(line.paid_fen - line.refunded_fen),
         )
         for line in order.lines
-        if unshipped or line.refunded_fen < line.goods_fen
+        if line.line_no not in over and (unshipped or line.refunded_fen < line.paid_fen)
     )
     return tuple(line for line in rest if line.amount_fen or line.quantity)
 
 
-def _asked_lines(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...] | Refused:
+def _asked_lines(order: Order, draft: RefundDraft, over: Collection[int]) -> tuple[RefundLine, ...] | Refused:
     assert draft.lines is not None
     by_no = {line.line_no: line for line in order.lines}
     if len({asked.line_no for asked in draft.lines}) < len(draft.lines):
         return Invalid("a refund names each line once")
     for asked in draft.lines:
+        if asked.line_no in over:
+            return AfterSalesOver(
+                f"the after-sales window of line {asked.line_no} is over; leave it out", line_no=asked.line_no
+            )
         refusal = _line_refusal(asked, by_no.get(asked.line_no), draft.kind, order.state)
         if refusal is not None:
             return refusal
@@ -159,7 +213,7 @@ def _asked_lines(order: Order, draft: RefundDraft) -> tuple[RefundLine, ...] | R
 def _line_refusal(asked: RefundLineDraft, line: Line | None, kind: Kind, state: State) -> Refused | None:
     if line is None:
         return Invalid(f"the order has no line {asked.line_no}", line_no=asked.line_no)
-    left_fen = line.goods_fen - line.refunded_fen
+    left_fen = line.paid_fen - line.refunded_fen
     if asked.amount_fen > left_fen:
         return RefundTooLarge(
             f"only {left_fen} fen of line {asked.line_no} are left", line_no=asked.line_no, left_fen=left_fen
@@ -181,9 +235,10 @@ def needs_no_consent(order: Order, refund: Refund) -> bool:
     """
     if order.state != State.PAID:
         return False
-    worth = {line.line_no: line.price_fen for line in order.lines}
+    sold = {line.line_no: line for line in order.lines}
     goods_only = refund.freight_fen == 0 and all(
-        line.amount_fen <= worth[line.line_no] * line.quantity for line in refund.lines
+        line.amount_fen <= sold[line.line_no].paid_fen * line.quantity // sold[line.line_no].quantity
+        for line in refund.lines
     )
     return (goods_only and order.freight_fen > 0) or refund.amount_fen == order.total_fen - order.refunded_fen
 
@@ -194,7 +249,7 @@ def still_fits(order: Order, refund: Refund) -> Refused | None:
         return WrongState(f"an order that is {order.state} cannot be refunded", state=order.state.value)
     by_no = {line.line_no: line for line in order.lines}
     fits = refund.freight_fen <= order.freight_fen - order.refunded_freight_fen and all(
-        line.amount_fen <= by_no[line.line_no].goods_fen - by_no[line.line_no].refunded_fen
+        line.amount_fen <= by_no[line.line_no].paid_fen - by_no[line.line_no].refunded_fen
         and line.quantity <= by_no[line.line_no].quantity - by_no[line.line_no].returned_quantity
         for line in refund.lines
     )
@@ -230,6 +285,47 @@ def agreed(order: Order, refund: Refund, now: datetime) -> Order:
         state=state,
         closed_at=now if whole else order.closed_at,
     )
+
+
+def given_back(before: Order, after: Order, refund: Refund) -> list[GivenBack]:
+    """What agreeing to refund, which turned the order from before into after, gives back to whom.
+
+    The buyer gets what the refund says. A funder gets what brings it to its part of all that has gone back so far, so
+    that any order of refunds ends alike.
+    """
+    lines = [
+        GivenBack(refund.id, after.id, line.line_no, Fen(line.refunded_fen - was.refunded_fen), _grants_back(was, line))
+        for was, line in zip(before.lines, after.lines, strict=True)
+        if line.refunded_fen > was.refunded_fen
+    ]
+    freight = [GivenBack(refund.id, after.id, 0, refund.freight_fen)] if refund.freight_fen else []
+    return freight + lines
+
+
+def _grants_back(was: Line, line: Line) -> tuple[Grant, ...]:
+    earlier, so_far = was.returned(was.refunded_fen), line.returned(line.refunded_fen)
+    return tuple(
+        replace(grant, amount_fen=Fen(grant.amount_fen - before.amount_fen))
+        for before, grant in zip(earlier, so_far, strict=True)
+        if grant.amount_fen > before.amount_fen
+    )
+
+
+def escrow_returns(given: Sequence[GivenBack]) -> list[Transfer]:
+    """The transfers that give back out of escrow: one for each refund, and one for each funder of it."""
+    to_buyer: dict[tuple[RefundId, OrderId], int] = defaultdict(int)
+    to_funder: dict[tuple[RefundId, OrderId, int], int] = defaultdict(int)
+    for each in given:
+        to_buyer[each.refund_id, each.order_id] += each.amount_fen
+        for grant in each.grants:
+            to_funder[each.refund_id, each.order_id, grant.funder_id] += grant.amount_fen
+    return [
+        Transfer(ESCROW, BUYER_REFUND, Fen(amount_fen), "refund_agreed", order_id)
+        for (_, order_id), amount_fen in to_buyer.items()
+    ] + [
+        Transfer(ESCROW, subsidy(funder_id), Fen(amount_fen), "subsidy_returned", order_id)
+        for (_, order_id, funder_id), amount_fen in to_funder.items()
+    ]
 
 
 def goods_back(order: Order, refund: Refund) -> dict[SkuId, int]:

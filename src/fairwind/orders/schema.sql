@@ -145,3 +145,51 @@ ALTER TABLE orders.refund
     ADD CONSTRAINT refund_of_order FOREIGN KEY (shop_id, order_id) REFERENCES orders.shop_order (shop_id, id);
 ALTER TABLE orders.refund_line
     ADD CONSTRAINT line_of_refund FOREIGN KEY (shop_id, refund_id) REFERENCES orders.refund (shop_id, id);
+
+-- version 3
+
+-- Terms, frozen at placing. subsidies: what each funder puts on top of what the buyer pays for the line, as
+-- [{"campaign_id", "funder_id", "amount_fen", "in_base"}]; evidence: what attribution decided from, and attribution why
+-- earner_id, or nobody, earns a commission; window_s: the after-sales window, NULL for the platform's own; reserved_quantity:
+-- how many came from the stock kept for creators outside the head.
+ALTER TABLE orders.line
+    ADD COLUMN window_s integer CHECK (window_s >= 0),
+    ADD COLUMN seller text NOT NULL DEFAULT 'shop' CHECK (seller IN ('shop', 'supplier')),
+    ADD COLUMN fee_ppm integer NOT NULL DEFAULT 0 CHECK (fee_ppm BETWEEN 0 AND 1000000),
+    ADD COLUMN fee_rule_id bigint,
+    ADD COLUMN subsidy_fen bigint NOT NULL DEFAULT 0,
+    ADD COLUMN subsidies jsonb,
+    ADD COLUMN evidence jsonb,
+    ADD COLUMN attribution text CHECK (attribution <> ''),
+    ADD COLUMN earner_id bigint,
+    ADD COLUMN plan_id bigint,
+    ADD COLUMN plan_version integer CHECK (plan_version >= 1),
+    ADD COLUMN creator_ppm integer CHECK (creator_ppm BETWEEN 0 AND 1000000),
+    ADD COLUMN alliance_ppm integer CHECK (alliance_ppm BETWEEN 0 AND 1000000),
+    ADD COLUMN mcn_id bigint,
+    ADD COLUMN mcn_ppm integer CHECK (mcn_ppm BETWEEN 0 AND 1000000),
+    ADD COLUMN agency_id bigint,
+    ADD COLUMN agency_ppm integer CHECK (agency_ppm BETWEEN 0 AND 1000000),
+    ADD COLUMN reserved_quantity bigint NOT NULL DEFAULT 0,
+    DROP CONSTRAINT line_refunds,
+    ADD CONSTRAINT line_subsidy CHECK (subsidy_fen >= 0 AND (subsidy_fen = 0 OR subsidy_fen < goods_fen)
+                                       AND (subsidy_fen > 0) = (subsidies IS NOT NULL)),
+    ADD CONSTRAINT line_refunds CHECK (refunded_fen BETWEEN 0 AND goods_fen - subsidy_fen),
+    ADD CONSTRAINT line_attribution CHECK ((attribution IS NULL) = (evidence IS NULL)
+                                           AND (earner_id IS NULL OR attribution IS NOT NULL)),
+    ADD CONSTRAINT line_commission CHECK ((earner_id IS NULL) = (plan_id IS NULL)
+                                          AND (earner_id IS NULL) = (plan_version IS NULL)
+                                          AND (earner_id IS NULL) = (creator_ppm IS NULL)
+                                          AND (earner_id IS NULL) = (alliance_ppm IS NULL)
+                                          AND (mcn_id IS NULL) = (mcn_ppm IS NULL)
+                                          AND (agency_id IS NULL) = (agency_ppm IS NULL)
+                                          AND (earner_id IS NOT NULL OR (mcn_id IS NULL AND agency_id IS NULL))),
+    ADD CONSTRAINT line_rates CHECK (fee_ppm + coalesce(creator_ppm, 0) + coalesce(agency_ppm, 0) <= 1000000),
+    ADD CONSTRAINT line_reserved CHECK (reserved_quantity BETWEEN 0 AND quantity);
+ALTER TABLE orders.shop_order
+    ADD COLUMN subsidy_fen bigint NOT NULL DEFAULT 0 CHECK (subsidy_fen >= 0),
+    DROP CONSTRAINT order_total,
+    ADD CONSTRAINT order_total CHECK (total_fen = goods_fen - subsidy_fen + freight_fen);
+ALTER TABLE orders.stray_payment
+    DROP CONSTRAINT stray_payment_reason_check,
+    ADD CONSTRAINT stray_payment_reason CHECK (reason IN ('cancelled', 'sold_out', 'paid_twice', 'subsidy_over'));

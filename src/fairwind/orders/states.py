@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
 
-from fairwind.kernel import Refused
+from fairwind.kernel.states import WrongState, after, diagram
+
+__all__ = [
+    "OPEN_REFUNDS",
+    "REFUND_TRANSITIONS",
+    "TRANSITIONS",
+    "Action",
+    "RefundAction",
+    "RefundState",
+    "State",
+    "WrongState",
+    "after",
+    "diagram",
+]
 
 
 class State(StrEnum):
@@ -45,6 +57,8 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = {
     (State.PAID, Action.REFUND_WHOLE): State.REFUNDED,
     (State.SHIPPED, Action.REFUND_WHOLE): State.REFUNDED,
     (State.RECEIVED, Action.REFUND_WHOLE): State.REFUNDED,
+    # The buyer may not ask any more, yet the shop may still give.
+    (State.COMPLETED, Action.REFUND_WHOLE): State.REFUNDED,
 }
 
 
@@ -83,35 +97,3 @@ REFUND_TRANSITIONS: Mapping[tuple[RefundState, RefundAction], RefundState] = {
 
 OPEN_REFUNDS = frozenset({RefundState.REQUESTED, RefundState.AWAITING_RETURN})
 """A refund that waits for a decision; an order has at most one."""
-
-
-class WrongState(Refused):
-    """What was asked for cannot happen to a thing in its present state."""
-
-    code = "wrong_state"
-    status = 409
-
-
-S = TypeVar("S", bound=StrEnum)
-A = TypeVar("A", bound=StrEnum)
-
-
-def after(table: Mapping[tuple[S, A], S], state: S, action: A) -> S | WrongState:
-    """The state that action leads to from state."""
-    following = table.get((state, action))
-    if following is None:
-        allowed = [a.value for s, a in table if s == state]
-        hint = f"possible now: {', '.join(allowed)}" if allowed else "nothing can change it any more"
-        return WrongState(f"cannot {action.value} what is {state.value}; {hint}", state=state.value)
-    return following
-
-
-def diagram(table: Mapping[tuple[S, A], S], first: S) -> str:
-    """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {first.value}"]
-    lines += [
-        f"    {state.value} --> {following.value}: {action.value}" for (state, action), following in table.items()
-    ]
-    ends = [state for state in table.values() if not any(s == state for s, _ in table)]
-    lines += [f"    {state.value} --> [*]" for state in dict.fromkeys(ends)]
-    return "\n".join(lines)

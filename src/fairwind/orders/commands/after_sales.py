@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -11,25 +11,68 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from fairwind.inventory import Goods
-from fairwind.kernel import Event, IdReused, NotFound, OrderId, PersonId, RefundId, Refused, ShopId, Transaction
-from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, transfers_posted
+from fairwind.kernel import (
+    FEN_MAX,
+    Event,
+    IdReused,
+    NotFound,
+    OrderId,
+    PersonId,
+    RefundId,
+    Refused,
+    ShopId,
+    Transaction,
+)
+from fairwind.ledger import BUYER_REFUND, PROVIDER, Transfer, balance_of, transfers_posted
 from fairwind.orders import events
 from fairwind.orders.commands.batch import Batch, load_with_stock, order_of
-from fairwind.orders.order import content_hash
-from fairwind.orders.refund import Refund, RefundDraft, agreed, ask, goods_back, is_open, needs_no_consent, still_fits
+from fairwind.orders.order import Order, content_hash
+from fairwind.orders.refund import (
+    GivenBack,
+    Refund,
+    RefundDraft,
+    agreed,
+    any_over,
+    ask,
+    escrow_returns,
+    given_back,
+    goods_back,
+    is_open,
+    needs_no_consent,
+    still_fits,
+)
 from fairwind.orders.states import REFUND_TRANSITIONS, RefundAction, RefundState, after
 from fairwind.orders.store import orders as order_store
 from fairwind.orders.store import refunds as refund_store
 from fairwind.payments import Refunded, RefundRequest, request_refunds
 
+Clawback = Callable[[Transaction, ShopId, Sequence[GivenBack], datetime], Awaitable[list[Transfer]]]
+"""Answers the transfers that give money back, from whoever has it by now; called under the locks of its orders."""
+
+
+async def from_escrow(_: Transaction, __: ShopId, given: Sequence[GivenBack], ___: datetime) -> list[Transfer]:
+    """Give back what has not been settled: from escrow to the buyer and to the funders."""
+    return escrow_returns(given)
+
+
+class ShopOwes(Refused):
+    """The shop would give back more than it still has, of sales that were settled: an operator may give it."""
+
+    code = "shop_owes"
+    status = 409
+
 
 class Asking(msgspec.Struct, frozen=True):
-    """A refund that somebody asks for. buyer_id: the buyer, or None when the shop offers it by itself."""
+    """A refund that somebody asks for. buyer_id: the buyer, or None when the shop offers it by itself.
+
+    by_operator: an operator gives it in the shop's name.
+    """
 
     order_id: OrderId
     draft: RefundDraft
     person_id: PersonId
     buyer_id: PersonId | None
+    by_operator: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,16 +91,28 @@ class Deciding(msgspec.Struct, frozen=True):
 
 
 async def ask_refunds(
-    tx: Transaction, shop_id: ShopId, items: Sequence[Asking], now: datetime, window: timedelta
+    tx: Transaction,
+    shop_id: ShopId,
+    items: Sequence[Asking],
+    now: datetime,
+    window: timedelta,
+    clawback: Clawback = from_escrow,
+    debt_max_fen: int = FEN_MAX,
 ) -> list[Refund | Refused]:
-    """Ask for refunds. What the shop itself offers, and what will not be shipped either, is agreed to at once."""
-    batch, (before, hashes) = await load_with_stock(
+    """Ask for refunds. What the shop itself offers, and what will not be shipped either, is agreed to at once.
+
+    What a shop gives back after its money was settled is lent by the platform until the shop earns it again: at most
+    until it owes debt_max_fen, by its balance as the batch finds it.
+    """
+    batch, (before, hashes, balance_fen) = await load_with_stock(
         tx,
         shop_id,
         {item.order_id for item in items},
         refund_store.refunds_of_orders(shop_id, {item.order_id for item in items}),
         refund_store.refund_hashes(shop_id, {item.draft.id for item in items}),
+        balance_of(shop_id, ("shop", "supplier")),
     )
+    batch.credit_fen = balance_fen + debt_max_fen
     known = {refund.id: refund for refund in before}
     fresh: dict[RefundId, Refund] = {}
     outcomes: list[Refund | Refused] = []
@@ -65,7 +120,7 @@ async def ask_refunds(
         outcome = _ask_one(batch, item, known, hashes, window, now)
         if isinstance(outcome, Refund) and outcome.id not in known:
             order = batch.orders[item.order_id]
-            if outcome.kind == "refund_only" and (item.buyer_id is None or needs_no_consent(order, outcome)):
+            if outcome.kind == "refund_only" and (_by_shop(item, order) or needs_no_consent(order, outcome)):
                 outcome = _agree(batch, outcome, RefundAction.AGREE, "", now)
             known[outcome.id] = fresh[outcome.id] = outcome
             hashes[outcome.id] = content_hash(item.draft, item.person_id)
@@ -73,7 +128,7 @@ async def ask_refunds(
     await tx.together(
         *refund_store.refunds_added(shop_id, list(fresh.values()), [hashes[refund_id] for refund_id in fresh]),
     )
-    await _save(tx, batch, list(fresh.values()), now)
+    await _save(tx, batch, list(fresh.values()), now, clawback)
     return outcomes
 
 
@@ -95,11 +150,28 @@ def _ask_one(
             return IdReused(f"refund {item.draft.id} was asked for with other content; make a new id")
         return refund
     open_refunds = sum(refund.order_id == order.id and is_open(refund) for refund in known.values())
-    return ask(order, open_refunds, item.draft, item.person_id, window, now)
+    by_shop = _by_shop(item, order)
+    outcome = ask(order, open_refunds, item.draft, item.person_id, window, now, by_shop=by_shop)
+    if not by_shop or item.by_operator or isinstance(outcome, Refused) or not any_over(order, window, now):
+        return outcome
+    if outcome.amount_fen > batch.credit_fen:
+        left_fen = max(batch.credit_fen, 0)
+        return ShopOwes(
+            f"these goods were settled, and the shop can give back {left_fen} fen now; give less, wait until it has"
+            " earned more, or ask an operator",
+            left_fen=left_fen,
+        )
+    batch.credit_fen -= outcome.amount_fen
+    return outcome
+
+
+def _by_shop(item: Asking, order: Order) -> bool:
+    """Whether the refund is given rather than asked for; nobody gives themselves their own money back."""
+    return item.buyer_id is None and order.buyer_id != item.person_id
 
 
 async def decide_refunds(
-    tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime
+    tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime, clawback: Clawback = from_escrow
 ) -> list[Refund | Refused]:
     """Agree to, decline or withdraw refunds, or take returned goods back. Repeating a decision changes nothing."""
     order_ids = await tx.ask(refund_store.refund_orders(shop_id, {item.refund_id for item in items}))
@@ -114,7 +186,7 @@ async def decide_refunds(
         if isinstance(outcome, Refund) and outcome != known[outcome.id]:
             known[outcome.id] = changed[outcome.id] = outcome
         outcomes.append(outcome)
-    await _save(tx, batch, list(changed.values()), now)
+    await _save(tx, batch, list(changed.values()), now, clawback)
     return outcomes
 
 
@@ -153,13 +225,19 @@ def _agree(batch: Batch, refund: Refund, action: RefundAction, message: str, now
     assert isinstance(state, RefundState)
     back = goods_back(order, refund)
     batch.shelf.put_back(Goods(back, order.buyer_id, order.limited & back.keys()))
-    batch.change(agreed(order, refund, now))
-    batch.transfers.append(Transfer(ESCROW, BUYER_REFUND, refund.amount_fen, "refund_agreed", order.id))
-    batch.events.append((events.REFUND_AGREED, events.refund_agreed(refund)))
+    after_it = batch.change(agreed(order, refund, now))
+    for was, line in zip(order.lines, after_it.lines, strict=True):
+        batch.reserves.give_back(line.sku_id, line.reserve_returned - was.reserve_returned)
+    given = given_back(order, after_it, refund)
+    batch.purse.give_back(order.buyer_id, [grant for each in given for grant in each.grants])
+    batch.given_back += given
+    batch.events.append((events.REFUND_AGREED, events.refund_agreed(order, after_it, refund)))
     return replace(refund, state=state, answer=message, decided_at=now)
 
 
-async def _save(tx: Transaction, batch: Batch, refunds: Sequence[Refund], now: datetime) -> None:
+async def _save(tx: Transaction, batch: Batch, refunds: Sequence[Refund], now: datetime, clawback: Clawback) -> None:
+    if batch.given_back:
+        batch.transfers += await clawback(tx, batch.shop_id, batch.given_back, now)
     await tx.together(
         *refund_store.refunds_changed(batch.shop_id, refunds),
         *order_store.lines_changed(batch.shop_id, list(batch.changed.values())),

@@ -1,6 +1,6 @@
 """Orders under their locks, and what a command changes of them.
 
-Locks are taken in one order: stock by SKU id, orders by id, ledger accounts by name.
+Locks are taken in one order: stock by SKU id, kept stock, subsidies, orders by id, ledger accounts by name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from fairwind.alliance import Reserves, reserves_locked, reserves_saved
 from fairwind.inventory import Shelf, bought, holds_removed, shelf_saved, stock_locked
 from fairwind.kernel import (
     NotFound,
@@ -23,19 +24,26 @@ from fairwind.kernel import (
 )
 from fairwind.ledger import Transfer, transfers_posted
 from fairwind.orders.order import Order
+from fairwind.orders.refund import GivenBack
 from fairwind.orders.store import orders as order_store
 from fairwind.orders.store import refunds as refund_store
+from fairwind.policy import Purse, purse_locked, purse_of, purse_saved
 
 
 @dataclass
 class Batch:
-    """Orders under their locks, the shelf they stand on, and what a command changes of them."""
+    """Orders under their locks, what they take from and give back to, and what a command changes of them."""
 
     shop_id: ShopId
     orders: dict[OrderId, Order]
     shelf: Shelf
+    purse: Purse
+    reserves: Reserves
     changed: dict[OrderId, Order] = field(default_factory=dict)
     unheld: list[OrderId] = field(default_factory=list)
+    given_back: list[GivenBack] = field(default_factory=list)
+    credit_fen: int = 0
+    """How much more the shop may give back of what was settled."""
     transfers: list[Transfer] = field(default_factory=list)
     events: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -47,6 +55,8 @@ class Batch:
         """What saves the batch, ledger last."""
         return [
             *shelf_saved(self.shop_id, self.shelf),
+            *reserves_saved(self.shop_id, self.reserves),
+            *purse_saved(self.shop_id, self.purse, now),
             *holds_removed(self.shop_id, self.unheld),
             *order_store.orders_changed(self.shop_id, list(self.changed.values())),
             *([events_written(self.shop_id, self.events, now)] if self.events else []),
@@ -61,29 +71,43 @@ async def load_orders(tx: Transaction, shop_id: ShopId, order_ids: Collection[Or
         order_store.lines_of(shop_id, order_ids),
         refund_store.refunds_of_orders(shop_id, order_ids),
     )
-    return Batch(shop_id, order_store.assembled(rows, lines), Shelf({})), refunds
+    return Batch(shop_id, order_store.assembled(rows, lines), Shelf({}), purse_of(shop_id, []), Reserves({})), refunds
 
 
 async def load_with_stock(
     tx: Transaction, shop_id: ShopId, order_ids: Collection[OrderId], *more: Query[Any]
 ) -> tuple[Batch, list[Any]]:
-    """Stock and orders locked in that order, with the answers to `more`.
+    """What the orders take from, and the orders, locked in that order, with the answers to `more`.
 
-    What a line sold is frozen, so it may be read before the locks to learn which stock to lock.
+    What a line sold is frozen, so it may be read before the locks to learn which stock and whose money to lock.
     """
     frozen = await tx.ask(order_store.lines_of(shop_id, order_ids))
     sku_ids = {line.sku_id for lines in frozen.values() for line in lines}
-    stock, rows, lines, *rest = await tx.together(
+    subsidised = {
+        order_id: {grant.campaign_id for line in lines for grant in line.subsidies}
+        for order_id, lines in frozen.items()
+        if any(line.subsidies for line in lines)
+    }
+    buyers = await tx.ask(order_store.buyers_of(shop_id, subsidised)) if subsidised else {}
+    pairs = {(campaign_id, buyers[order_id]) for order_id, ids in subsidised.items() for campaign_id in ids}
+    money = purse_locked(shop_id, {campaign_id for campaign_id, _ in pairs}, pairs)
+    stock, reserves, *answers = await tx.together(
         stock_locked(shop_id, sku_ids),
+        reserves_locked(shop_id, sku_ids),  # of all of them: what is kept for others is not there for a late payment
+        *money,
         order_store.order_rows_locked(shop_id, order_ids),
         order_store.lines_of(shop_id, order_ids),
         *more,
     )
+    purse = purse_of(shop_id, answers[: len(money)])
+    rows, lines, *rest = answers[len(money) :]
     orders = order_store.assembled(rows, lines)
     shelf = Shelf(stock)
-    if pairs := {(sku_id, order.buyer_id) for order in orders.values() for sku_id in shelf.limited(order.quantities)}:
-        shelf.bought = await tx.ask(bought(shop_id, pairs))
-    return Batch(shop_id, orders, shelf), rest
+    if pairs_limited := {
+        (sku_id, order.buyer_id) for order in orders.values() for sku_id in shelf.limited(order.quantities)
+    }:
+        shelf.bought = await tx.ask(bought(shop_id, pairs_limited))
+    return Batch(shop_id, orders, shelf, purse, reserves), rest
 
 
 def order_of(orders: Mapping[OrderId, Order], order_id: OrderId, buyer_id: PersonId | None) -> Order | Refused:

@@ -20,8 +20,8 @@ from fairwind.kernel import (
 from fairwind.orders import events
 from fairwind.orders.commands.batch import load_orders, load_with_stock, no_order, order_of
 from fairwind.orders.order import Order
-from fairwind.orders.payment import goods_of
-from fairwind.orders.refund import RefundOpen, is_open
+from fairwind.orders.payment import give_up
+from fairwind.orders.refund import RefundOpen, is_open, over_at
 from fairwind.orders.states import TRANSITIONS, Action, State, WrongState, after
 from fairwind.orders.store import orders as order_store
 
@@ -68,7 +68,7 @@ async def cancel(tx: Transaction, shop_id: ShopId, items: Sequence[Cancelling], 
         if isinstance(state, WrongState):
             outcomes.append(state)
             continue
-        batch.shelf.release(goods_of(order))
+        give_up(order, batch.shelf, batch.purse, batch.reserves)
         batch.unheld.append(order.id)
         reason = "timeout" if item.buyer_id is None else "buyer"
         cancelled = batch.change(replace(order, state=state, closed_at=now, cancel_reason=reason))
@@ -126,7 +126,7 @@ async def receive(
             outcomes.append(state)
             continue
         received = batch.change(replace(order, state=state, received_at=now))
-        due.append((order.id, now + window))
+        due.append((order.id, over_at(received, window)))
         batch.events.append((events.RECEIVED, events.moved(received)))
         outcomes.append(received)
     await tx.together(*batch.saved(now), *order_store.deadlines_set(shop_id, due))
@@ -150,9 +150,9 @@ async def meet_deadlines(
     later: list[tuple[OrderId, datetime]] = []
     for order in list(batch.orders.values()):
         if order.state == State.RECEIVED and order.received_at is not None:
-            over_at = order.received_at + window
-            if now < over_at:  # the buyer said so a moment ago
-                later.append((order.id, over_at))
+            ends_at = over_at(order, window)
+            if now < ends_at:  # the buyer said so a moment ago
+                later.append((order.id, ends_at))
                 continue
             if order.id in waiting:
                 later.append((order.id, now + _DECISION_AWAITED))

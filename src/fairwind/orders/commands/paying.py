@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from fairwind.kernel import (
+    Fen,
     OrderId,
     PaymentId,
     PersonId,
@@ -21,7 +22,7 @@ from fairwind.kernel import (
     events_written,
     uuid7s,
 )
-from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer
+from fairwind.ledger import BUYER_REFUND, ESCROW, PROVIDER, Transfer, subsidy
 from fairwind.orders import events
 from fairwind.orders.commands.batch import load_with_stock, order_of
 from fairwind.orders.order import Order
@@ -30,6 +31,7 @@ from fairwind.orders.states import State, WrongState
 from fairwind.orders.store import orders as order_store
 from fairwind.orders.store import refunds as refund_store
 from fairwind.payments import Draft, Notice, Part, Payment, RefundRequest, create, load, record, request_refunds
+from fairwind.policy import prepare_again
 
 
 class OrderKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,29 +118,51 @@ def _arrival(part: Part, payment_shop_id: ShopId, payment_id: Any) -> Arrival:
     return Arrival(part.order_id, payment_shop_id, payment_id, part.amount_fen)
 
 
+def _subsidised(order: Order) -> list[Transfer]:
+    """What each funder adds to the buyer's money."""
+    by_funder: dict[int, int] = defaultdict(int)
+    for grant in order.subsidies:
+        by_funder[grant.funder_id] += grant.amount_fen
+    return [
+        Transfer(subsidy(funder_id), ESCROW, Fen(amount_fen), "subsidised", order.id)
+        for funder_id, amount_fen in by_funder.items()
+    ]
+
+
 async def pay(tx: Transaction, shop_id: ShopId, arrivals: Sequence[Arrival], now: datetime) -> list[None]:
     """Money arrived for orders of this shop. Repeating an arrival changes nothing."""
     if not arrivals:
         return []
     order_ids = {arrival.order_id for arrival in arrivals}
     batch, (strays_before,) = await load_with_stock(tx, shop_id, order_ids, refund_store.strays_of(shop_id, order_ids))
+    # Orders that were cancelled have given their subsidies back and take them anew, while their campaigns run.
+    cancelled = [order for order in batch.orders.values() if order.state == State.CANCELLED]
+    await prepare_again(tx, batch.purse, [grant for order in cancelled for grant in order.subsidies], now)
     strays: list[Stray] = []
+    relined: list[Order] = []  # paid late, with less of the kept stock than before
     for arrival, stray_id in zip(arrivals, uuid7s(now, len(arrivals)), strict=True):
         order = batch.orders[arrival.order_id]
         payment = (arrival.payment_shop_id, arrival.payment_id)
         if (order.payment_shop_id, order.payment_id) == payment or (order.id, *payment) in strays_before:
             continue
-        outcome = arrive(order, arrival, batch.shelf, RefundId(stray_id), now)
+        outcome = arrive(order, arrival, batch.shelf, batch.purse, batch.reserves, RefundId(stray_id), now)
         batch.transfers.append(Transfer(PROVIDER, ESCROW, arrival.amount_fen, "paid", order.id))
         if isinstance(outcome, Stray):
             strays.append(outcome)
             strays_before.add((order.id, *payment))
             batch.transfers.append(Transfer(ESCROW, BUYER_REFUND, arrival.amount_fen, "refund_agreed", order.id))
         else:
+            if outcome.lines != order.lines:
+                relined.append(outcome)
             batch.change(outcome)
+            batch.transfers += _subsidised(outcome)
             batch.unheld.append(order.id)
             batch.events.append((events.PAID, events.paid(outcome)))
-    await tx.together(*batch.saved(now), *refund_store.strays_added(shop_id, strays, now))
+    await tx.together(
+        *order_store.lines_changed(shop_id, relined),
+        *batch.saved(now),
+        *refund_store.strays_added(shop_id, strays, now),
+    )
     if strays:
         requests = [RefundRequest(s.id, s.payment_shop_id, s.payment_id, s.order_id, s.amount_fen) for s in strays]
         for refused in await request_refunds(tx, shop_id, requests, now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from fairwind.identity import Access, Caller
+from fairwind.identity import Access, Caller, Role
 from fairwind.kernel import (
     IdReused,
     Invalid,
@@ -15,7 +15,7 @@ from fairwind.kernel import (
     ShopId,
 )
 from fairwind.kernel.pages import Cursor, Limit, Page, page, read_before
-from fairwind.orders.commands.after_sales import Answer
+from fairwind.orders.commands.after_sales import Answer, ShopOwes
 from fairwind.orders.orders import Orders
 from fairwind.orders.refund import AfterSalesOver, Refund, RefundDraft, RefundOpen, RefundTooLarge
 from fairwind.orders.states import RefundAction, RefundState, WrongState
@@ -27,7 +27,7 @@ _DECIDING = [NotFound, WrongState, RefundTooLarge]
     "/shops/{shop_id:int}/orders/{order_id:uuid}/refunds",
     opt={
         "access": Access.SIGNED_IN,
-        "refusals": [NotFound, WrongState, RefundOpen, RefundTooLarge, AfterSalesOver, IdReused, Invalid],
+        "refusals": [NotFound, WrongState, RefundOpen, RefundTooLarge, AfterSalesOver, ShopOwes, IdReused, Invalid],
     },
 )
 async def ask_refund(
@@ -39,10 +39,12 @@ async def ask_refund(
 ) -> Refund:
     """Ask for a refund, whole (no `lines`) or part.
 
-    Agreed to at once when the shop itself asks and, before shipping, for the whole order or for goods at their price.
+    Agreed to at once when the shop itself asks, or an operator for it, and, before shipping, for the whole order or for
+    goods at their price. Of what was settled a shop can give back only what it has, and some more that it then owes.
     """
     by_shop = shop_id in caller.shop_ids
-    return await orders.ask_refund(shop_id, order_id, data, caller.person, by_shop=by_shop)
+    by_operator = not by_shop and Role.OPERATOR in caller.roles
+    return await orders.ask_refund(shop_id, order_id, data, caller.person, by_shop=by_shop, by_operator=by_operator)
 
 
 @get("/shops/{shop_id:int}/orders/{order_id:uuid}/refunds", opt={"access": Access.SIGNED_IN, "refusals": [NotFound]})

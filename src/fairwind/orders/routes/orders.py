@@ -9,6 +9,7 @@ from litestar import get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from fairwind.alliance import Rating, RatingClosed, RatingDraft
 from fairwind.content import PlacementInvalid
 from fairwind.identity import Access, Caller
 from fairwind.inventory import OutOfStock, OverBuyerLimit
@@ -24,7 +25,7 @@ from fairwind.kernel import (
 from fairwind.kernel.pages import Cursor, Limit, Page, page, read_before
 from fairwind.orders.commands.delivery import ShipmentDraft
 from fairwind.orders.commands.paying import OrderKey
-from fairwind.orders.order import Order, OrderDraft
+from fairwind.orders.order import Order, OrderDraft, for_buyer
 from fairwind.orders.orders import Orders, PlacementExpired, ShopOrderDraft
 from fairwind.orders.pricing import OffShelf, PlacementMismatch, TotalChanged
 from fairwind.orders.refund import RefundOpen
@@ -68,13 +69,13 @@ class PaymentDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @post("/shops/{shop_id:int}/orders", opt={"access": Access.BUYER, "refusals": _PLACING})
 async def place_order(shop_id: FromPath[ShopId], data: JSONBody[OrderDraft], caller: Caller, orders: Orders) -> Order:
     """Place an order; its stock is held until it expires. Repeat with the same id and body at will."""
-    return await orders.place(shop_id, data, caller.person)
+    return for_buyer(await orders.place(shop_id, data, caller.person))
 
 
 @post("/checkouts", opt={"access": Access.BUYER, "refusals": [*_PLACING, WrongState]})
 async def check_out(data: JSONBody[Checkout], caller: Caller, orders: Orders) -> CheckedOut:
     """Place one order per shop, all or none; one payment can then pay them all."""
-    placed = await orders.check_out(data.orders, caller.person)
+    placed = [for_buyer(order) for order in await orders.check_out(data.orders, caller.person)]
     return CheckedOut(placed, Fen(sum(order.total_fen for order in placed)))
 
 
@@ -96,6 +97,7 @@ async def list_my_orders(
 ) -> Page[Order]:
     """The caller's orders over all shops, newest first."""
     found = await orders.orders_of_buyer(caller.person, read_before(cursor), limit + 1)
+    found = [for_buyer(order) for order in found]
     return page(found, limit, lambda order: (order.placed_at, order.id))
 
 
@@ -115,7 +117,9 @@ async def list_shop_orders(
 @get("/shops/{shop_id:int}/orders/{order_id:uuid}", opt={"access": Access.SIGNED_IN, "refusals": [NotFound]})
 async def get_order(shop_id: FromPath[ShopId], order_id: FromPath[OrderId], caller: Caller, orders: Orders) -> Order:
     """An order, for its buyer and its shop."""
-    return await orders.order(shop_id, order_id, None if caller.runs(shop_id) else caller.person)
+    if caller.runs(shop_id):
+        return await orders.order(shop_id, order_id, None)
+    return for_buyer(await orders.order(shop_id, order_id, caller.person))
 
 
 @put(
@@ -124,7 +128,7 @@ async def get_order(shop_id: FromPath[ShopId], order_id: FromPath[OrderId], call
 )
 async def cancel_order(shop_id: FromPath[ShopId], order_id: FromPath[OrderId], caller: Caller, orders: Orders) -> Order:
     """Cancel an order that is not paid; its stock is for sale again."""
-    return await orders.cancel(shop_id, order_id, caller.person)
+    return for_buyer(await orders.cancel(shop_id, order_id, caller.person))
 
 
 @put(
@@ -146,7 +150,23 @@ async def receive_order(
     shop_id: FromPath[ShopId], order_id: FromPath[OrderId], caller: Caller, orders: Orders
 ) -> Order:
     """Say that the goods have arrived; the after-sales window begins."""
-    return await orders.receive(shop_id, order_id, caller.person)
+    return for_buyer(await orders.receive(shop_id, order_id, caller.person))
+
+
+@put(
+    "/shops/{shop_id:int}/orders/{order_id:uuid}/lines/{line_no:int}/rating",
+    opt={"access": Access.BUYER, "refusals": [NotFound, WrongState, RatingClosed]},
+)
+async def rate_line(
+    shop_id: FromPath[ShopId],
+    order_id: FromPath[OrderId],
+    line_no: FromPath[int],
+    data: JSONBody[RatingDraft],
+    caller: Caller,
+    orders: Orders,
+) -> Rating:
+    """Rate what you received: one to five stars and a few words. You may change it for 30 days."""
+    return await orders.rate(shop_id, order_id, line_no, caller.person, data)
 
 
 HANDLERS = (
@@ -159,4 +179,5 @@ HANDLERS = (
     cancel_order,
     ship_order,
     receive_order,
+    rate_line,
 )

@@ -15,6 +15,7 @@ from fairwind.kernel import (
     Query,
     Row,
     ShopId,
+    SkuId,
     Transaction,
     bytes_array,
     int_array,
@@ -24,26 +25,38 @@ from fairwind.kernel import (
     uuid_array,
 )
 from fairwind.kernel.pages import Before
-from fairwind.orders.order import Address, Line, Order
+from fairwind.orders.order import Address, Line, LineTerms, Order
 from fairwind.orders.pricing import FREE_FREIGHT, FreightRule
 from fairwind.orders.states import State
+from fairwind.policy import Grant
 
 _ORDER = """
     SELECT shop_id, id, buyer_id, state, goods_fen, freight_fen, total_fen, refunded_fen, refunded_freight_fen,
            address, note, placed_at, expires_at, paid_at, payment_shop_id, payment_id, shipped_at, carrier,
-           tracking_number, received_at, closed_at, cancel_reason
+           tracking_number, received_at, closed_at, cancel_reason, subsidy_fen
     FROM orders.shop_order
 """
 
 
 _LINE = """
     SELECT order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen, goods_fen,
-           refunded_fen, returned_quantity, live_session_id, creator_id, limited
+           refunded_fen, returned_quantity, live_session_id, creator_id, limited, subsidy_fen, subsidies, window_s,
+           earner_id, plan_id, reserved_quantity
     FROM orders.line
 """
 
 
 Lines = dict[OrderId, tuple[Line, ...]]
+Fresh = tuple[Order, tuple[LineTerms, ...], bytes]
+"""An order to be added, the terms of its lines, and its content hash."""
+_SUBSIDIES = Line.__struct_fields__.index("subsidies")
+
+
+def _line(row: Row) -> Line:
+    grants = () if row.subsidies is None else tuple([Grant(**grant) for grant in row.subsidies])
+    values = list(row[1:])
+    values[_SUBSIDIES] = grants
+    return Line(*values)
 
 
 def _order(row: Row, lines: Sequence[Line]) -> Order:
@@ -87,14 +100,23 @@ def lines_of(shop_id: ShopId, ids: Collection[OrderId]) -> Query[Lines]:
 
     def read(rows: list[Row]) -> Lines:
         lines: dict[OrderId, list[Line]] = defaultdict(list)
-        for order_id, *values in rows:
-            lines[order_id].append(Line(*values))
+        for row in rows:
+            lines[row.order_id].append(_line(row))
         return {order_id: tuple(of_order) for order_id, of_order in lines.items()}
 
     return Query(
         _LINE + "WHERE shop_id = %s AND order_id = ANY (%s::uuid[]) ORDER BY order_id, line_no",
         (shop_id, uuid_array(ids)),
         read,
+    )
+
+
+def buyers_of(shop_id: ShopId, ids: Collection[OrderId]) -> Query[dict[OrderId, PersonId]]:
+    """Whose these orders are, which never changes."""
+    return Query(
+        "SELECT id, buyer_id FROM orders.shop_order WHERE shop_id = %s AND id = ANY (%s::uuid[])",
+        (shop_id, uuid_array(ids)),
+        lambda rows: {row.id: row.buyer_id for row in rows},
     )
 
 
@@ -125,62 +147,135 @@ async def orders_by_id(tx: Transaction, shop_id: ShopId, ids: Collection[OrderId
     return assembled(rows, lines)
 
 
-def orders_added(shop_id: ShopId, orders: Sequence[Order], hashes: Sequence[bytes], now: datetime) -> list[Query[Any]]:
-    """Write new orders with their lines; all placed now and expiring together."""
-    if not orders:
+def orders_added(shop_id: ShopId, fresh: Sequence[Fresh], now: datetime) -> list[Query[Any]]:
+    """Write new orders with their lines and terms; all placed now and expiring together."""
+    if not fresh:
         return []
-    lines = [(order.id, line) for order in orders for line in order.lines]
+    orders = [order for order, _, _ in fresh]
     return [
         statement(
             """
-            INSERT INTO orders.shop_order (shop_id, id, content_hash, buyer_id, state, goods_fen, freight_fen,
-                                           total_fen, address, note, placed_at, expires_at)
-            SELECT %s, id, content_hash, buyer_id, 'placed', goods_fen, freight_fen, goods_fen + freight_fen,
-                   address, note, %s, %s
-            FROM unnest(%s::uuid[], %s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[], %s::text[])
-                AS new (id, content_hash, buyer_id, goods_fen, freight_fen, address, note)
+            INSERT INTO orders.shop_order (shop_id, id, content_hash, buyer_id, state, goods_fen, subsidy_fen,
+                                           freight_fen, total_fen, address, note, placed_at, expires_at)
+            SELECT %s, id, content_hash, buyer_id, 'placed', goods_fen, subsidy_fen, freight_fen,
+                   goods_fen - subsidy_fen + freight_fen, address, note, %s, %s
+            FROM unnest(%s::uuid[], %s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[],
+                        %s::text[])
+                AS new (id, content_hash, buyer_id, goods_fen, subsidy_fen, freight_fen, address, note)
             """,
             (
                 shop_id,
                 now,
                 orders[0].expires_at,
                 uuid_array(order.id for order in orders),
-                bytes_array(hashes),
+                bytes_array(digest for _, _, digest in fresh),
                 int_array(order.buyer_id for order in orders),
                 int_array(order.goods_fen for order in orders),
+                int_array(order.subsidy_fen for order in orders),
                 int_array(order.freight_fen for order in orders),
                 text_array(msgspec.json.encode(order.address).decode() for order in orders),
                 text_array(order.note for order in orders),
             ),
         ),
-        statement(
-            """
-            INSERT INTO orders.line (shop_id, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen,
-                                     list_price_fen, goods_fen, live_session_id, creator_id, limited)
-            SELECT %s, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen,
-                   price_fen * quantity, live_session_id, creator_id, limited
-            FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
-                        %s::bigint[], %s::bigint[], %s::uuid[], %s::bigint[], %s::boolean[])
-                AS new (order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen,
-                        live_session_id, creator_id, limited)
-            """,
-            (
-                shop_id,
-                uuid_array(order_id for order_id, _ in lines),
-                int_array(line.line_no for _, line in lines),
-                int_array(line.sku_id for _, line in lines),
-                int_array(line.product_id for _, line in lines),
-                text_array(line.title for _, line in lines),
-                text_array(line.spec for _, line in lines),
-                int_array(line.quantity for _, line in lines),
-                int_array(line.price_fen for _, line in lines),
-                int_array(line.list_price_fen for _, line in lines),
-                text_array(line.live_session_id for _, line in lines),
-                text_array(line.creator_id for _, line in lines),
-                text_array("t" if line.limited else "f" for _, line in lines),
-            ),
+        _lines_added(shop_id, fresh),
+    ]
+
+
+def _lines_added(shop_id: ShopId, fresh: Sequence[Fresh]) -> Query[None]:
+    """Lines are many, and what they sell and its terms are few: those of a drop sell the same, so it is sent once."""
+    numbers: dict[tuple[SkuId, int], int] = {}
+    different: list[tuple[Line, LineTerms]] = []
+    lines: list[tuple[OrderId, Line, int]] = []
+    for order, terms_of_lines, _ in fresh:
+        for line, terms in zip(order.lines, terms_of_lines, strict=True):
+            # What is offered of a SKU stands for the batch; who showed it is the terms' own.
+            number = numbers.setdefault((line.sku_id, id(terms)), len(different))
+            if number == len(different):
+                different.append((line, terms))
+            lines.append((order.id, line, number))
+    return statement(
+        """
+        INSERT INTO orders.line (shop_id, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen,
+                                 list_price_fen, goods_fen, live_session_id, creator_id, limited, subsidy_fen,
+                                 subsidies, window_s, reserved_quantity, seller, fee_ppm, fee_rule_id, evidence,
+                                 attribution, earner_id, plan_id, plan_version, creator_ppm, alliance_ppm, mcn_id,
+                                 mcn_ppm, agency_id, agency_ppm)
+        SELECT %s, order_id, line_no, sku_id, product_id, title, spec, quantity, price_fen, list_price_fen,
+               price_fen * quantity, live_session_id, creator_id, limited, subsidy_fen, subsidies, window_s,
+               reserved_quantity, seller, fee_ppm, fee_rule_id, evidence, attribution, earner_id, plan_id,
+               plan_version, creator_ppm, alliance_ppm, mcn_id, mcn_ppm, agency_id, agency_ppm
+        FROM unnest(%s::uuid[], %s::smallint[], %s::integer[], %s::bigint[], %s::bigint[], %s::jsonb[], %s::bigint[])
+            AS new (order_id, line_no, sold_no, quantity, subsidy_fen, subsidies, reserved_quantity)
+        JOIN unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
+                    %s::uuid[], %s::bigint[], %s::boolean[], %s::integer[], %s::text[], %s::integer[], %s::bigint[],
+                    %s::jsonb[], %s::text[], %s::bigint[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[],
+                    %s::bigint[], %s::integer[], %s::bigint[], %s::integer[])
+            AS sold (sold_no, sku_id, product_id, title, spec, price_fen, list_price_fen, live_session_id, creator_id,
+                     limited, window_s, seller, fee_ppm, fee_rule_id, evidence, attribution, earner_id, plan_id,
+                     plan_version, creator_ppm, alliance_ppm, mcn_id, mcn_ppm, agency_id, agency_ppm) USING (sold_no)
+        """,
+        (
+            shop_id,
+            uuid_array([order_id for order_id, _, _ in lines]),
+            int_array([line.line_no for _, line, _ in lines]),
+            int_array([number for _, _, number in lines]),
+            int_array([line.quantity for _, line, _ in lines]),
+            int_array([line.subsidy_fen for _, line, _ in lines]),
+            _subsidies_array([line.subsidies for _, line, _ in lines]),
+            int_array([line.reserved_quantity for _, line, _ in lines]),
+            int_array(range(len(different))),
+            *_wares_arrays([line for line, _ in different]),
+            *_terms_arrays([terms for _, terms in different]),
+        ),
+    )
+
+
+def _subsidies_array(subsidies: Sequence[tuple[Grant, ...]]) -> str:
+    """Each line's subsidies as JSON, NULL where it has none. A batch grants the same again and again: written once."""
+    different = {id(each): each for each in subsidies if each}
+    written = {key: _json(each) for key, each in different.items()}
+    return text_array([written.get(id(each)) for each in subsidies])
+
+
+def _wares_arrays(lines: Sequence[Line]) -> list[str]:
+    return [
+        int_array(line.sku_id for line in lines),
+        int_array(line.product_id for line in lines),
+        text_array(line.title for line in lines),
+        text_array(line.spec for line in lines),
+        int_array(line.price_fen for line in lines),
+        int_array(line.list_price_fen for line in lines),
+        uuid_array(line.live_session_id for line in lines),
+        text_array(line.creator_id for line in lines),
+        text_array("t" if line.limited else "f" for line in lines),
+        text_array(line.window_s for line in lines),
+    ]
+
+
+def _terms_arrays(terms: Sequence[LineTerms]) -> list[str]:
+    commissions = [each.commission for each in terms]
+    names = ("plan_id", "version", "creator_ppm", "alliance_ppm", "mcn_id", "mcn_ppm", "agency_id", "agency_ppm")
+    # A split without somebody to split with is none at all.
+    only_with = {"mcn_ppm": "mcn_id", "agency_ppm": "agency_id"}
+    return [
+        text_array(each.seller for each in terms),
+        int_array(each.fee_ppm for each in terms),
+        int_array(each.fee_rule_id for each in terms),
+        text_array(None if each.evidence is None else _json(each.evidence) for each in terms),
+        text_array(each.attribution for each in terms),
+        text_array(each.earner_id for each in terms),
+        *(
+            text_array(
+                None if each is None or getattr(each, only_with.get(name, name)) is None else getattr(each, name)
+                for each in commissions
+            )
+            for name in names
         ),
     ]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def orders_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]]:
@@ -224,16 +319,17 @@ def orders_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any
 
 
 def lines_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]]:
-    """Save what was refunded and returned of each line."""
+    """Save what was refunded and returned of each line, and how much it has of the kept stock."""
     lines = [(order.id, line) for order in orders for line in order.lines]
     if not lines:
         return []
     return [
         statement(
             """
-            UPDATE orders.line SET refunded_fen = change.refunded_fen, returned_quantity = change.returned_quantity
-            FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[])
-                AS change (order_id, line_no, refunded_fen, returned_quantity)
+            UPDATE orders.line SET refunded_fen = change.refunded_fen, returned_quantity = change.returned_quantity,
+                                   reserved_quantity = change.reserved_quantity
+            FROM unnest(%s::uuid[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[])
+                AS change (order_id, line_no, refunded_fen, returned_quantity, reserved_quantity)
             WHERE line.shop_id = %s AND line.order_id = change.order_id AND line.line_no = change.line_no
             """,
             (
@@ -241,6 +337,7 @@ def lines_changed(shop_id: ShopId, orders: Collection[Order]) -> list[Query[Any]
                 int_array(line.line_no for _, line in lines),
                 int_array(line.refunded_fen for _, line in lines),
                 int_array(line.returned_quantity for _, line in lines),
+                int_array(line.reserved_quantity for _, line in lines),
                 shop_id,
             ),
         )

@@ -4,48 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal
 
-import msgspec
 import uvloop
 from cyclopts import Parameter, validators
 from rich.console import Console
-from rich.table import Table
 
 from fairwind.bench import stage as stages
 from fairwind.bench.load import Load, Request, measure
-from fairwind.bench.orders import NAIVE_CONNECTIONS, SHOP, SKUS, Bench, Rates
+from fairwind.bench.orders import SHOP, SKUS, Bench
+from fairwind.bench.rates import NAIVE_CONNECTIONS, Rates, Report, best_of
+from fairwind.bench.report import Figures, table
+from fairwind.bench.settlement import Settling
 from fairwind.identity import NewPerson, Role, create_people, open_sessions
 from fairwind.kernel import Database, SystemClock, Transaction, accepted
 from fairwind.web import collect_rarely
 
 Stage = Literal["placed", "paid"]
+SettlementStage = Literal["rates", "memory"]
+Rounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _CONNECTIONS = 256
 _BUYERS = 1000
+_LINES = {"rates": 100_000, "memory": 1_000_000}
 _errors = Console(stderr=True)
-
-
-class Goal(msgspec.Struct, frozen=True):
-    """One line of the report."""
-
-    name: str
-    measured: str
-    goal: str
-    met: bool | None
 
 
 def orders(
     *,
     stage: Stage = "placed",
-    rounds: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 5,
+    rounds: Rounds = 5,
     count: Annotated[int, Parameter(validator=validators.Number(gte=2000, lte=1_000_000))] = 20_000,
     seconds: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=600))] = 10.0,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
 ) -> int:
     """Measure and print.
 
@@ -62,18 +55,47 @@ def orders(
     as_json
         Print one JSON object instead of a table.
     """
-    figures = uvloop.run(_measure(stage, rounds, count, seconds, lambda line: _errors.print(f"[dim]{line}")))
+    figures = uvloop.run(_orders(stage, rounds, count, seconds, _told))
+    return _printed(figures, rounds, as_json=as_json)
+
+
+def settlement(
+    *,
+    stage: SettlementStage = "rates",
+    rounds: Rounds = 5,
+    lines: Annotated[int, Parameter(validator=validators.Number(gte=5000, lte=10_000_000))] | None = None,
+    as_json: Json = False,
+) -> int:
+    """Measure and print.
+
+    Parameters
+    ----------
+    stage
+        What to measure: how many lines settle in a second, or what memory it takes to settle very many in one run.
+    rounds
+        Rounds; each settles its part of the lines by the job, and some with a transaction for each order.
+    lines
+        Lines to settle by the job; 100,000 unless told, and 1,000,000 in one run.
+    as_json
+        Print one JSON object instead of a table.
+    """
+    figures = uvloop.run(_settlement(stage, rounds, lines or _LINES[stage], _told))
+    return _printed(figures, rounds if stage == "rates" else 1, as_json=as_json)
+
+
+def _told(line: str) -> None:
+    _errors.print(f"[dim]{line}")
+
+
+def _printed(figures: Figures, rounds: int, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({name: round(figure, 2) for name, figure in figures.items()}))  # noqa: T201
-        return 0
-    goals = _placed_goals(figures) if stage == "placed" else _paid_goals(figures)
-    Console().print(_table(goals, rounds))
+    else:
+        Console().print(table(figures, rounds))
     return 0
 
 
-async def _measure(
-    which: Stage, rounds: int, orders: int, seconds: float, report: Callable[[str], None]
-) -> dict[str, float]:
+async def _orders(which: Stage, rounds: int, orders: int, seconds: float, report: Report) -> Figures:
     with stages.database(report) as url:
         async with Database(url, connections_max=max(NAIVE_CONNECTIONS) + 4) as database:
             bench = Bench(database, url)
@@ -87,39 +109,39 @@ async def _measure(
                 bench.close()
             cookies = await _sign_in_buyers(database)
         report(f"through HTTP: {_CONNECTIONS} connections for {seconds:.0f} s")
-        return figures | await _http(url, cookies, seconds)
+        return {**figures, **await _http(url, cookies, seconds)}
 
 
-async def _placed(bench: Bench, rounds: int, orders: int, report: Callable[[str], None]) -> dict[str, float]:
+async def _placed(bench: Bench, rounds: int, orders: int, report: Report) -> Figures:
     await bench.intake(2000, hot=True)
-    trials = {n: await bench.naive(orders // 40, n) for n in NAIVE_CONNECTIONS}
-    best = max(trials, key=lambda n: trials[n])
-    report(f"naive is at its best with {best} connections")
-    naive, hot, uniform, ceiling = (Rates() for _ in range(4))
+    await bench.intake_terms(2000)
+    best = await best_of(lambda connections: bench.naive(orders // 40, connections), report)
+    naive, hot, terms, uniform, ceiling = (Rates() for _ in range(5))
     for number in range(1, rounds + 1):
         naive.add(await bench.naive(orders // 20, best))
         hot.add(await bench.intake(orders, hot=True))
+        terms.add(await bench.intake_terms(orders))
         uniform.add(await bench.intake(orders, hot=False))
         ceiling.add(await bench.ceiling(orders, 256))
         report(
             f"round {number} of {rounds}: naive {naive.last:,.0f}, hot {hot.last:,.0f}, "
-            f"uniform {uniform.last:,.0f}, ceiling {ceiling.last:,.0f} orders a second"
+            f"with terms {terms.last:,.0f}, uniform {uniform.last:,.0f}, ceiling {ceiling.last:,.0f} orders a second"
         )
     return {
         "naive_per_s": naive.median,
         "intake_hot_per_s": hot.median,
+        "intake_terms_per_s": terms.median,
         "intake_uniform_per_s": uniform.median,
         "ceiling_per_s": ceiling.median,
         "hot_to_naive": hot.ratio(naive),
         "hot_to_uniform": hot.ratio(uniform),
         "hot_to_ceiling": hot.ratio(ceiling),
+        "terms_to_plain": terms.ratio(hot),
     }
 
 
-async def _paid(bench: Bench, rounds: int, orders: int, report: Callable[[str], None]) -> dict[str, float]:
-    trials = {n: await bench.paid_naive(orders // 40, n) for n in NAIVE_CONNECTIONS}
-    best = max(trials, key=lambda n: trials[n])
-    report(f"naive is at its best with {best} connections")
+async def _paid(bench: Bench, rounds: int, orders: int, report: Report) -> Figures:
+    best = await best_of(lambda connections: bench.paid_naive(orders // 40, connections), report)
     naive, paid, ship_naive, shipped = (Rates() for _ in range(4))
     for number in range(1, rounds + 1):
         naive.add(await bench.paid_naive(orders // 20, best))
@@ -140,6 +162,49 @@ async def _paid(bench: Bench, rounds: int, orders: int, report: Callable[[str], 
     }
 
 
+async def _settlement(which: SettlementStage, rounds: int, lines: int, report: Report) -> Figures:
+    with stages.database(report) as url:
+        async with Database(url, connections_max=max(NAIVE_CONNECTIONS) + 4) as database:
+            settling = Settling(database, url)
+            collect_rarely()  # as the server does
+            figures = await (
+                _one_run(settling, lines, report) if which == "memory" else _settled(settling, rounds, lines, report)
+            )
+            report("auditing the books and the settlement")
+            settled = await settling.verified()
+    return figures if which == "memory" else {**figures, "settled_rows": settled}
+
+
+async def _settled(settling: Settling, rounds: int, lines: int, report: Report) -> Figures:
+    await settling.batched(2000)
+    best = await best_of(lambda connections: settling.naive(lines // 100, connections), report)
+    naive, batched = Rates(), Rates()
+    rss_mb = 0.0
+    for number in range(1, rounds + 1):
+        naive.add(await settling.naive(lines // rounds // 10, best))
+        batched.add(await settling.batched(lines // rounds))
+        rss_mb = max(rss_mb, settling.rss_mb)
+        report(f"round {number} of {rounds}: naive {naive.last:,.0f}, by the job {batched.last:,.0f} lines a second")
+    return {
+        "settle_per_s": batched.median,
+        "settle_naive_per_s": naive.median,
+        "settle_to_naive": batched.ratio(naive),
+        "rss_mb": rss_mb,
+    }
+
+
+async def _one_run(settling: Settling, lines: int, report: Report) -> Figures:
+    run = await settling.in_one_run(lines, report)
+    return {
+        "one_run_rows": run.rows,
+        "one_run_per_s": run.rows / run.seconds,
+        "one_run_rss_mb_at_start": run.rss_mb[0],
+        "one_run_rss_mb_at_tenth": run.rss_mb[1],
+        "one_run_rss_mb_max": max(run.rss_mb[1:]),
+        "one_run_rss_mb_at_end": run.rss_mb[-1],
+    }
+
+
 async def _sign_in_buyers(database: Database) -> list[str]:
     now = SystemClock().now()
 
@@ -154,7 +219,7 @@ def _buyer(n: int) -> NewPerson:
     return NewPerson(f"bench-{n}", f"bench {n}", "!", frozenset({Role.BUYER}))
 
 
-async def _http(url: str, cookies: list[str], seconds: float) -> dict[str, float]:
+async def _http(url: str, cookies: list[str], seconds: float) -> Figures:
     body = {
         "id": "$new-id",
         "lines": [{"sku_id": SKUS[0], "quantity": 1}],
@@ -175,50 +240,3 @@ async def _http(url: str, cookies: list[str], seconds: float) -> dict[str, float
             "http_p99_ms": measured.p99_ms,
             "server_rss_mb": server.rss_mb_max,
         }
-
-
-def _placed_goals(f: dict[str, float]) -> list[Goal]:
-    return [
-        Goal("one transaction per order, at its best", _per_s(f["naive_per_s"]), "", None),
-        Goal("batched, one hot SKU", _per_s(f["intake_hot_per_s"]), "", None),
-        Goal("batched, 1,000 SKUs evenly", _per_s(f["intake_uniform_per_s"]), "", None),
-        Goal("bare inserts of the same rows", _per_s(f["ceiling_per_s"]), "", None),
-        _at_least("hot SKU : one per transaction", f["hot_to_naive"], 10),
-        _at_least("hot SKU : evenly", f["hot_to_uniform"], 0.9),
-        _at_least("hot SKU : bare inserts", f["hot_to_ceiling"], 0.4),
-        Goal("through HTTP", _per_s(f["http_per_s"]), "≥ 3,000 /s", f["http_per_s"] >= 3000),
-        Goal("through HTTP, p99", f"{f['http_p99_ms']:,.0f} ms", "< 500 ms", f["http_p99_ms"] < 500),
-        Goal("server memory", f"{f['server_rss_mb']:,.0f} MB", "< 400 MB", f["server_rss_mb"] < 400),
-    ]
-
-
-def _paid_goals(f: dict[str, float]) -> list[Goal]:
-    return [
-        Goal("one transaction per callback, at its best", _per_s(f["paid_naive_per_s"]), "", None),
-        Goal("batched callbacks", _per_s(f["paid_per_s"]), "", None),
-        _at_least("batched : one per transaction", f["paid_to_naive"], 8),
-        Goal("one transaction per shipment, at its best", _per_s(f["shipped_naive_per_s"]), "", None),
-        Goal("batched shipments", _per_s(f["shipped_per_s"]), "", None),
-        _at_least("batched shipping : one per transaction", f["shipped_to_naive"], 8),
-    ]
-
-
-def _at_least(name: str, ratio: float, goal: float) -> Goal:
-    return Goal(name, f"{ratio:.2f} ×", f"≥ {goal:g} ×", ratio >= goal)
-
-
-def _per_s(rate: float) -> str:
-    return f"{rate:,.0f} /s"
-
-
-def _table(goals: list[Goal], rounds: int) -> Table:
-    where = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    table = Table(title=f"Medians of {rounds} interleaved rounds; {where}", title_justify="left")
-    table.add_column("orders, durable when acknowledged")
-    table.add_column("measured", justify="right")
-    table.add_column("goal", justify="right")
-    table.add_column("met")
-    for goal in goals:
-        met = "" if goal.met is None else "[green]yes" if goal.met else "[red]no"
-        table.add_row(goal.name, goal.measured, goal.goal, met)
-    return table

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from statistics import median
 from time import perf_counter
-from typing import Any, TypeVar
+from uuid import UUID
 
-from fairwind.bench.store import Ceiling, seed
+from fairwind.bench.rates import timed
+from fairwind.bench.store import Ceiling, promote, seed
+from fairwind.content import Placement
 from fairwind.inventory import add_stock
 from fairwind.kernel import (
     Database,
     Fen,
+    LiveSessionId,
     OrderId,
     PaymentId,
     PersonId,
     Platform,
-    Refused,
+    ProductId,
     Settings,
     ShopId,
     SkuId,
@@ -33,39 +34,15 @@ from fairwind.kernel import (
 from fairwind.orders import Address, LineDraft, OrderDraft, Placing, ShipmentDraft, Shipping, deliver, place, ship
 from fairwind.payments import Draft, Notice, Part, create
 
-T = TypeVar("T")
-
 SHOP = ShopId(1)
 SKUS = [SkuId(n) for n in range(1, 1001)]
+PROMOTED_SHOP, PROMOTED_SKU = ShopId(2), SkuId(1001)
+"""A shop like the other, whose one SKU a creator sells while a campaign runs."""
 CALLERS = 512
-NAIVE_CONNECTIONS = (8, 16, 32, 64)
 _HOLD = timedelta(hours=1)
 _ADDRESS = Address("王小明", "13800000000", "110105", "建国路 1 号")
 _STOCK = 500_000_000
-
-Report = Callable[[str], None]
-
-
-class Rates:
-    """What one way did in each round, per second."""
-
-    def __init__(self) -> None:
-        self._per_s: list[float] = []
-
-    def add(self, per_s: float) -> None:
-        self._per_s.append(per_s)
-
-    @property
-    def last(self) -> float:
-        return self._per_s[-1]
-
-    @property
-    def median(self) -> float:
-        return median(self._per_s)
-
-    def ratio(self, other: Rates) -> float:
-        """The median over the rounds of this to other in the same round."""
-        return median(mine / theirs for mine, theirs in zip(self._per_s, other._per_s, strict=True))
+_CREATOR = PersonId(1000)
 
 
 class Bench:
@@ -84,6 +61,13 @@ class Bench:
         now = self._platform.clock.now()
         await asyncio.to_thread(seed, url, SHOP, SKUS, now)
         await self._database.run(lambda tx: add_stock(tx, SHOP, [(sku, _STOCK) for sku in SKUS], now))
+        await self._prepare_terms(url, now)
+
+    async def _prepare_terms(self, url: str, now: datetime) -> None:
+        await asyncio.to_thread(seed, url, PROMOTED_SHOP, [PROMOTED_SKU], now)
+        await asyncio.to_thread(promote, url, PROMOTED_SHOP, ProductId(PROMOTED_SKU), _CREATOR, now)
+        await self._database.run(lambda tx: add_stock(tx, PROMOTED_SHOP, [(PROMOTED_SKU, _STOCK)], now))
+        self._placement = Placement(LiveSessionId(UUID(int=1)), PROMOTED_SHOP, ProductId(PROMOTED_SKU), _CREATOR, now)
 
     def close(self) -> None:
         self._ceiling.close()
@@ -91,7 +75,7 @@ class Bench:
     async def naive(self, count: int, connections: int) -> float:
         """Orders on the hot SKU, a transaction for each."""
         now = self._platform.clock.now
-        return await _timed(
+        return await timed(
             self._drafts(count, hot=True),
             connections,
             lambda item: self._database.run(lambda tx: place(tx, SHOP, [item], now(), _HOLD)),
@@ -99,7 +83,17 @@ class Bench:
 
     async def intake(self, count: int, *, hot: bool) -> float:
         """Orders through the gate, on one SKU or evenly over a thousand."""
-        return await _timed(self._drafts(count, hot=hot), CALLERS, lambda item: self._place(SHOP, item))
+        return await timed(self._drafts(count, hot=hot), CALLERS, lambda item: self._place(SHOP, item))
+
+    async def intake_terms(self, count: int) -> float:
+        """Orders through the gate on one SKU, each owed to a creator by a plan and subsidised by two funders."""
+        items = [
+            Placing(
+                self._buyer(), OrderDraft(OrderId(id_), (LineDraft(PROMOTED_SKU, 1),), _ADDRESS), (self._placement,)
+            )
+            for id_ in uuid7s(self._platform.clock.now(), count)
+        ]
+        return await timed(items, CALLERS, lambda item: self._place(PROMOTED_SHOP, item))
 
     async def ceiling(self, count: int, batch: int) -> float:
         """The same rows by bare INSERT … SELECT unnest, in batches as large as the gate's."""
@@ -120,13 +114,13 @@ class Bench:
     async def paid(self, count: int) -> float:
         """Providers' callbacks through the gate: payment, order, stock, book and event of each."""
         notices, _ = await self._callbacks(count)
-        return await _timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
+        return await timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
 
     async def paid_naive(self, count: int, connections: int) -> float:
         """The same callbacks, a transaction for each."""
         now = self._platform.clock.now
         notices, _ = await self._callbacks(count)
-        return await _timed(
+        return await timed(
             notices,
             connections,
             lambda item: self._database.run(lambda tx: deliver(tx, SHOP, [item], now())),
@@ -134,12 +128,12 @@ class Bench:
 
     async def shipped(self, count: int) -> float:
         """Shipments through the gate, of orders just paid."""
-        return await _timed(await self._parcels(count), CALLERS, lambda item: self._ship(SHOP, item))
+        return await timed(await self._parcels(count), CALLERS, lambda item: self._ship(SHOP, item))
 
     async def shipped_naive(self, count: int, connections: int) -> float:
         """The same shipments, a transaction for each."""
         now = self._platform.clock.now
-        return await _timed(
+        return await timed(
             await self._parcels(count),
             connections,
             lambda item: self._database.run(lambda tx: ship(tx, SHOP, [item], now(), _HOLD)),
@@ -147,23 +141,26 @@ class Bench:
 
     async def _parcels(self, count: int) -> list[Shipping]:
         notices, items = await self._callbacks(count)
-        await _timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
+        await timed(notices, CALLERS, lambda item: self._deliver(SHOP, item))
         return [Shipping(item.draft.id, ShipmentDraft("顺丰速运", "SF1234567890")) for item in items]
 
     def _drafts(self, count: int, *, hot: bool) -> list[Placing]:
         return [
             Placing(
-                PersonId(self._random.randrange(1001, 101_001)),
+                self._buyer(),
                 OrderDraft(OrderId(id_), (LineDraft(SKUS[0] if hot else self._random.choice(SKUS), 1),), _ADDRESS),
                 (None,),
             )
             for id_ in uuid7s(self._platform.clock.now(), count)
         ]
 
+    def _buyer(self) -> PersonId:
+        return PersonId(self._random.randrange(1001, 101_001))
+
     async def _callbacks(self, count: int) -> tuple[list[Notice], list[Placing]]:
         """The provider's word that all payments of so many orders just placed were paid, and those orders."""
         items = self._drafts(count, hot=True)
-        await _timed(items, CALLERS, lambda item: self._place(SHOP, item))
+        await timed(items, CALLERS, lambda item: self._place(SHOP, item))
         now = self._platform.clock.now()
         drafts = [
             Draft(PaymentId(id_), item.buyer_id, (Part(SHOP, item.draft.id, Fen(9900)),), now + _HOLD)
@@ -173,18 +170,3 @@ class Bench:
             some = drafts[start : start + 1000]
             await self._database.run(lambda tx, some=some: create(tx, SHOP, some, now))  # type: ignore[misc]
         return [Notice(draft.id, SHOP, Fen(9900), "succeeded", f"bench-{draft.id}", now) for draft in drafts], items
-
-
-async def _timed(items: Sequence[T], callers: int, call: Callable[[T], Any]) -> float:
-    """Items per second when so many callers take them in turn; every one must be accepted."""
-    waiting: Iterator[T] = iter(items)
-
-    async def caller() -> None:
-        for item in waiting:
-            outcome = await call(item)
-            for each in outcome if isinstance(outcome, list) else [outcome]:
-                assert not isinstance(each, Refused), each
-
-    started = perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return len(items) / (perf_counter() - started)

@@ -103,8 +103,20 @@ def test_a_sale_is_held_reported_and_audited_and_its_picture_is_kept(data: Path,
     with demo(data, "--no-serve", "--picture", str(picture)) as run:
         assert run.end() == 0, run.text
 
-    for told in ("Battle report", "One order, fen by fen", "the sum is 0", "invariants hold", str(data)):
+    for told in (
+        "Battle report",
+        "Settled GMV",
+        "Payouts",
+        "One order, fen by fen",
+        "the sum is 0",
+        "Why so much to whom",
+        "through each channel",
+        "agrees with the ledger to the fen",
+        "invariants hold",
+        str(data),
+    ):
         assert told in run.text
+    assert "DISAGREES" not in run.text
     assert "✗" not in run.text
     assert re.search(r"orders +\d+ +\d+ +\d+", run.text)
     assert "<svg" in picture.read_text(encoding="utf-8")
@@ -124,6 +136,7 @@ def test_a_second_run_finds_everything_there_speaks_chinese_and_serves_until_it_
         assert run.end() == 0, run.text
 
     assert "战报" in run.text
+    assert "与账本逐分一致" in run.text
     assert " 0 SKUs imported" in run.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,21 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from fairwind.demo.figures import BANDS_YUAN, Band, Count, Figures, Hot, Seller, Step, Story, share_ppm
-from fairwind.demo.report import battle_report, fen_by_fen
+from fairwind.demo.figures import (
+    BANDS_YUAN,
+    Band,
+    Count,
+    Figures,
+    Given,
+    Hot,
+    PaidOut,
+    Proceeds,
+    Seller,
+    Step,
+    Story,
+    share_ppm,
+)
+from fairwind.demo.report import battle_report, channels, fen_by_fen, money_out, statement, why
 from fairwind.demo.view import Frame, line, percent, picture, sparkline
 from fairwind.demo.words import Language, tongue
 from fairwind.kernel import FEN_MAX, Fen
@@ -55,6 +69,7 @@ STORY = Story(
     quantity=2,
     price_fen=Fen(39_900),
     goods_fen=Fen(79_800),
+    subsidy_fen=Fen(0),
     freight_fen=Fen(800),
     total_fen=Fen(80_600),
     refunded_fen=Fen(39_900),
@@ -65,6 +80,65 @@ STORY = Story(
         Step(AT, "buyer_refund", "provider", Fen(39_900), "refund_paid"),
     ],
 )
+
+
+PROCEEDS = Proceeds(
+    orders=246,
+    paid_fen=Fen(17_632_324),
+    subsidy_fen=Fen(42_532),
+    returned_fen=Fen(35_266),
+    subsidy_returned_fen=Fen(1000),
+    service_fee_fen=Fen(957_577),
+    creator_fen=Fen(1_649_727),
+    alliance_fee_fen=Fen(261_729),
+    agency_fen=Fen(706_862),
+    shop_fen=Fen(13_962_695),
+    supplier_fen=Fen(100_000),
+)
+NOTHING = Proceeds(0, *[Fen(0)] * 10)
+GIVEN = Given(7, 2)
+LINE: dict[str, Any] = {
+    "line_no": 1,
+    "state": "settled",
+    "fee_ppm": 20_000,
+    "fee_reason_en": "service fee of suppliers, schedule 1",
+    "fee_reason_zh": "供应商技术服务费（费率表第 1 版）",
+    "creator_ppm": 100_000,
+    "attribution_en": "it was bought from where this creator showed it on the platform",
+    "attribution_zh": "从该达人在平台内的展示位下单",
+    "grants": [{"amount_fen": 495}, {"amount_fen": 495}],
+    "shares": {
+        "base_fen": 5868,
+        "escrow_fen": 5868,
+        "service_fee_fen": 117,
+        "creator_fen": 370,
+        "alliance_fee_fen": 58,
+        "mcn_fen": 158,
+        "agency_fen": 0,
+        "seller_fen": 5165,
+    },
+    "returned_fen": 100,
+}
+FREIGHT = LINE | {"line_no": 0, "grants": [], "creator_ppm": None, "state": "estimated", "returned_fen": 0}
+CHANNELS = {
+    "price_fen": 9900,
+    "rows": [
+        {"reason_en": f"service fee of {name} shops, schedule 1", "reason_zh": f"{name}店铺技术服务费", "fee_fen": 792}
+        | {"commission_fen": 990, "net_fen": 8118}
+        for name in ("own", "Youzan")
+    ],
+}
+STATEMENT = {
+    "heading": {"name": "京选自营仓", "period": {"name": "2020-07"}},
+    "sums": {"opening_fen": -19_948, "settled_fen": 374_303, "clawed_back_fen": 0, "subsidised_fen": 0}
+    | {"subsidy_returned_fen": 1130, "swept_fen": -355_485, "closing_fen": 0, "entries": 89},
+    "items": [
+        {"formula": {"en": "base 9,800 fen × 2 % = 196 fen", "zh": "基数 9,800 分 × 2 % = 196 分"}, "amount_fen": 196}
+    ]
+    * 9,
+    "agrees_with_ledger": True,
+    "address": "http://127.0.0.1:8000/shops/1/statement.html?period=2020-07",
+}
 
 
 def shown(thing: RenderableType) -> str:
@@ -104,7 +178,7 @@ def test_a_sale_that_has_not_begun_is_shown_too() -> None:
     empty = Figures(nothing, nothing, nothing, nothing, nothing, 0, 0, 0, [], [Band(0, Fen(0))] * 5, [])
 
     assert shown(picture(Frame("x", 0.0, False, empty, 0, {}, 0), tongue("zh")))
-    assert shown(battle_report("x", empty, [], tongue("zh")))
+    assert shown(battle_report("x", empty, [], NOTHING, GIVEN, tongue("zh")))
     assert shown(fen_by_fen(None, tongue("zh")))
 
 
@@ -113,15 +187,38 @@ def test_the_report_fits_80_columns_in_both_languages(language: Language) -> Non
     say = tongue(language)
     sellers = [Seller("很长的标题" * 20, 10**6, 10**6, FEN_MAX, FEN_MAX)] * 10
 
-    for thing in (battle_report("618", FIGURES, sellers, say), fen_by_fen(STORY, say)):
+    for thing in (
+        battle_report("618", FIGURES, sellers, PROCEEDS, GIVEN, say),
+        money_out([PaidOut("shop", 1, "很长的店名" * 20, 9, FEN_MAX), PaidOut("platform", 0, "", 1, Fen(5))], say),
+        fen_by_fen(STORY, say),
+        why([FREIGHT, LINE], say, language),
+        channels(CHANNELS, say, language),
+        statement(STATEMENT, say, language),
+    ):
         assert all(cell_len(row) <= WIDTH for row in shown(thing).splitlines())
 
 
 def test_the_report_tells_the_share_of_dear_goods_by_count_and_by_gmv() -> None:
-    text = " ".join(shown(battle_report("618", FIGURES, [], tongue("en"))).replace("│", "").split())
+    text = " ".join(shown(battle_report("618", FIGURES, [], PROCEEDS, GIVEN, tongue("en"))).replace("│", "").split())
 
     assert "20.0 % of the goods paid for, 94.3 % of their GMV" in text
     assert "1,200 orders in one second" in text
+
+
+def test_the_report_tells_what_settled_and_where_it_went_without_a_fen_lost() -> None:
+    text = " ".join(shown(battle_report("618", FIGURES, [], PROCEEDS, GIVEN, tongue("en"))).replace("│", "").split())
+
+    assert sum(PROCEEDS.earned().values()) == PROCEEDS.kept_fen
+    assert "Settled GMV 176,385.90 yuan" in text
+    assert "7 orders gave something back late, 2 after they had settled" in text
+
+
+def test_a_statement_shows_each_different_formula_once_and_whether_it_agrees_with_the_ledger() -> None:
+    text = shown(statement(STATEMENT, tongue("en"), "en"))
+
+    assert text.count("= 196 fen") == 1
+    assert "agrees with the ledger to the fen" in text
+    assert "DISAGREES" in shown(statement(STATEMENT | {"agrees_with_ledger": False}, tongue("en"), "en"))
 
 
 def test_an_order_followed_fen_by_fen_ends_in_balances_that_sum_to_zero() -> None:

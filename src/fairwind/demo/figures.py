@@ -1,6 +1,6 @@
 """The figures of a live sale, as they are shown while it runs and in the battle report. Pure.
 
-Amounts are what buyers owe, paid or got back: goods and freight, after no discounts.
+Amounts are what buyers owe, paid or got back: goods less subsidies, and freight.
 """
 
 from __future__ import annotations
@@ -101,6 +101,59 @@ class Seller(msgspec.Struct, frozen=True):
     refunded_fen: Fen
 
 
+class Proceeds(msgspec.Struct, frozen=True):
+    """Where the money of a session went once it settled.
+
+    paid_fen and subsidy_fen: what buyers had paid for what settled, and what was put on top; returned_fen and
+    subsidy_returned_fen: what of them has gone back since. The rest is who has earned it, less what was taken back.
+    """
+
+    orders: int
+    paid_fen: Fen
+    subsidy_fen: Fen
+    returned_fen: Fen
+    subsidy_returned_fen: Fen
+    service_fee_fen: Fen
+    creator_fen: Fen
+    alliance_fee_fen: Fen
+    agency_fen: Fen
+    shop_fen: Fen
+    supplier_fen: Fen
+
+    @property
+    def kept_fen(self) -> int:
+        """What settled and did not go back."""
+        return self.paid_fen + self.subsidy_fen - self.returned_fen - self.subsidy_returned_fen
+
+    def earned(self) -> dict[str, int]:
+        """Who earned how much; together kept_fen."""
+        return {
+            "shops": self.shop_fen,
+            "suppliers": self.supplier_fen,
+            "creators": self.creator_fen,
+            "agencies": self.agency_fen,
+            "service fee": self.service_fee_fen,
+            "alliance fee": self.alliance_fee_fen,
+        }
+
+
+class Given(msgspec.Struct, frozen=True):
+    """How many orders gave something back: late, and after they had settled."""
+
+    late: int
+    after_settlement: int
+
+
+class PaidOut(msgspec.Struct, frozen=True):
+    """What a payee has been paid in all."""
+
+    payee_kind: str
+    payee_id: int
+    name: str
+    payouts: int
+    amount_fen: Fen
+
+
 class Step(msgspec.Struct, frozen=True):
     """A transfer of an order: amount_fen from one account of the shop's book to another."""
 
@@ -123,6 +176,7 @@ class Story(msgspec.Struct, frozen=True):
     quantity: int
     price_fen: Fen
     goods_fen: Fen
+    subsidy_fen: Fen
     freight_fen: Fen
     total_fen: Fen
     refunded_fen: Fen

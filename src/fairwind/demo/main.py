@@ -14,10 +14,15 @@ from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from fairwind.demo import store
-from fairwind.demo.report import battle_report, fen_by_fen
+from fairwind.demo.books import Books
+from fairwind.demo.figures import Given
+from fairwind.demo.report import battle_report, channels, fen_by_fen, money_out, statement, why
 from fairwind.demo.sale import Sale, hold
 from fairwind.demo.show import Show
 from fairwind.demo.stage import PASSWORD, Stage, accounts, set_up
+from fairwind.demo.terms import agree
+from fairwind.demo.timetable import Timetable
+from fairwind.demo.weeks import PAYOUT_EVERY_S, pass_by
 from fairwind.demo.words import Language
 from fairwind.kernel import Database, Platform, Settings, SettingsError, logs
 from fairwind.kernel.audit import audit
@@ -32,6 +37,8 @@ T = TypeVar("T")
 TITLE = "618 好物专场"
 HOLD_TTL_S = 20
 """How long unpaid orders hold their stock during the sale, so that one sees it come back."""
+_SESSION_TTL_S = 90 * 86_400
+"""Sign-ins outlast the weeks that pass."""
 _TOP = 8
 
 
@@ -56,7 +63,8 @@ def demo(
     data: str | None = None,
     picture: Path | None = None,
 ) -> int:
-    """Hold a live sale with a crowd of simulated buyers, report on it, and keep serving.
+    """Hold a live sale with a crowd of simulated buyers, let the weeks pass until all is settled and paid out, report
+    on it, and keep serving.
 
     Parameters
     ----------
@@ -90,7 +98,7 @@ def demo(
     with listen(settings) as listener, database(settings, show.say) as url:
         mark.touch()
         bring_up_to_date(url, show.say)
-        return int(run(_demo(settings, url, listener, crowd, show, serve=serve)))
+        return int(run(_demo(settings, url, listener, crowd, show, Timetable(mark), serve=serve)))
 
 
 def _settings(host: str | None, port: int | None, data: str | None) -> Settings:
@@ -99,7 +107,15 @@ def _settings(host: str | None, port: int | None, data: str | None) -> Settings:
     folder = data_folder(settings)
     own = str(data or folder.with_name(f"{folder.name}-demo"))
     log_level = "error" if settings.log_level == "error" else "warning"  # a line for each request would drown the view
-    return replace(settings, data=own, database_url="", log_level=log_level, log_format="text")
+    return replace(
+        settings,
+        data=own,
+        database_url="",
+        log_level=log_level,
+        log_format="text",
+        payout_every_s=PAYOUT_EVERY_S,
+        session_ttl_s=_SESSION_TTL_S,
+    )
 
 
 def _checked(folder: Path) -> Path:
@@ -109,16 +125,25 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-async def _demo(settings: Settings, url: str, listener: socket.socket, crowd: Crowd, show: Show, *, serve: bool) -> int:
+async def _demo(
+    settings: Settings,
+    url: str,
+    listener: socket.socket,
+    crowd: Crowd,
+    show: Show,
+    timetable: Timetable,
+    *,
+    serve: bool,
+) -> int:
     stop = stopped_by_signal()
-    async with serving(replace(settings, hold_ttl_s=HOLD_TTL_S), url, listener) as platform:
-        status = await _unless(stop, _sell(platform, crowd, show))
+    async with serving(replace(settings, hold_ttl_s=HOLD_TTL_S), url, listener, timetable.clock) as platform:
+        status = await _unless(stop, _sell(platform, crowd, show, timetable))
         settings = replace(settings, port=platform.settings.port)
     if status is None or not serve:
         return 130 if status is None else status
     # The sale is over: from here on unpaid orders are held as long as anywhere.
     with listen(settings) as listener:
-        async with serving(settings, url, listener) as platform:
+        async with serving(settings, url, listener, timetable.clock) as platform:
             provider = f"http://{settings.host}:{platform.settings.sandbox_port}/switches"
             show.doors(address(platform.settings), provider, accounts(), PASSWORD)
             await stop.wait()
@@ -126,28 +151,42 @@ async def _demo(settings: Settings, url: str, listener: socket.socket, crowd: Cr
     return status
 
 
-async def _sell(platform: Platform, crowd: Crowd, show: Show) -> int:
-    """The sale and all that is told of it. Answers 1 when the audit finds anything wrong."""
+async def _sell(platform: Platform, crowd: Crowd, show: Show, timetable: Timetable) -> int:
+    """The sale, the weeks after it, and all that is told of them. Answers 1 when the audit finds anything wrong."""
     url, pool, clock = address(platform.settings), platform.database, platform.clock
     ttl = timedelta(seconds=platform.settings.session_ttl_s)
     stage = await set_up(url, pool, clock, crowd.buyers, ttl, show.say)
+    await agree(url, stage, timetable, show.say)
     with show.sale() as watch:
         sale = await hold(url, pool, clock, stage, TITLE, crowd.seconds, crowd.seed, watch)
     show.save(sale.last)
-    await _report(pool, stage, sale, show)
+    given = await pass_by(url, pool, stage, sale.session_id, timetable, crowd.seed, show.step)
+    await _report(url, pool, stage, sale, given, show, timetable)
     with show.audit() as progress:
         findings = await audit(pool, PACKAGES, progress)
     show.findings(findings)
     return 1 if findings.offending else 0
 
 
-async def _report(pool: Database, stage: Stage, sale: Sale, show: Show) -> None:
+async def _report(
+    url: str, pool: Database, stage: Stage, sale: Sale, given: Given, show: Show, timetable: Timetable
+) -> None:
     shop_ids = [shop.id for shop in stage.shops]
     async with pool.transaction() as tx:
         sellers = await store.top_sellers(tx, sale.session_id, shop_ids, _TOP)
+        proceeds = await store.proceeds(tx, sale.session_id, shop_ids)
         story = await store.story(tx, sale.session_id, shop_ids)
-    show.print(battle_report(TITLE, sale.last.figures, sellers, show.words))
+        payouts = await store.payouts(tx)
+    show.print(battle_report(TITLE, sale.last.figures, sellers, proceeds, given, show.words))
+    show.print(money_out(payouts, show.words))
     show.print(fen_by_fen(story, show.words))
+    if story is None:
+        return
+    books = Books(url, stage, timetable.clock.now())
+    show.print(why(await books.shares(story), show.words, show.language))
+    show.print(channels(await books.channels(story), show.words, show.language))
+    for payee in ("shop", "creator"):
+        show.print(statement(await books.statement(payee, story), show.words, show.language))
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:

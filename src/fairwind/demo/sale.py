@@ -108,12 +108,18 @@ async def _go_live(host: httpx.AsyncClient, clock: Clock, title: str) -> LiveSes
 
 
 async def _choose(database: Database, stage: Stage, dice: Random) -> list[Drop]:
-    """The flash goods, in the order in which they are shown; each enough for a part of those who will want it."""
+    """The flash goods, in the order in which they are shown; each enough for a part of those who will want it.
+
+    One of them is the supplier's, which is subsidised.
+    """
     async with database.transaction() as tx:
         offered = await store.offered(tx, [shop.id for shop in stage.shops])
     dear = [goods for goods in offered if goods.price_fen >= DEAR_YUAN * 100]
     rest = [goods for goods in offered if goods.price_fen < DEAR_YUAN * 100]
-    chosen = dice.sample(dear, DEAR_DROPS) + dice.sample(rest, DROPS - DEAR_DROPS)
+    [supplier] = [shop.id for shop in stage.shops if shop.plan.channel == "supplier"]
+    subsidised = dice.choice([goods for goods in rest if goods.shop_id == supplier])
+    rest.remove(subsidised)
+    chosen = [subsidised, *dice.sample(dear, DEAR_DROPS), *dice.sample(rest, DROPS - DEAR_DROPS - 1)]
     dice.shuffle(chosen)
     wanted = len(stage.buyers) * crowd.INTEREST
     return [Drop(goods, round(wanted * dice.uniform(0.25, 0.65))) for goods in chosen]
@@ -132,8 +138,10 @@ async def _stock_up(url: str, shops: Sequence[Shop], drop: Drop, clock: Clock) -
 
 
 async def _pin(host: httpx.AsyncClient, session_id: LiveSessionId, drops: Sequence[Drop], pause_s: float) -> None:
-    """Show one flash good after another."""
+    """Pick one flash good after another from the alliance's pool, and show it."""
+    me = (await host.get("/people/me")).json()["id"]
     for position, drop in enumerate(drops):
+        await host.put(f"/creators/{me}/shelf/{drop.goods.shop_id}/{drop.goods.product_id}", json={})
         await host.put(
             f"/live-sessions/{session_id}/pins/{drop.goods.shop_id}/{drop.goods.product_id}",
             json={"position": position, "note": f"秒杀 {drop.quantity} 件"},

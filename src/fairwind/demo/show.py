@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fairwind import audit
@@ -24,6 +25,7 @@ class Show:
     """Tells how the demo goes, in one language. save_as: where the last picture of the sale is kept, as SVG."""
 
     def __init__(self, language: Language, save_as: Path | None = None) -> None:
+        self.language = language
         self.words = tongue(language)
         self._save_as = save_as
         console = Console(highlight=False)
@@ -54,6 +56,24 @@ class Show:
                 self.say(line(frame, self.words))
 
         return tell
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Takes how much of a step of the weeks after the sale is done."""
+        label = self.words(name)
+        if not self._console.is_terminal:
+            done_of = [0, 0]
+
+            def count(done: int, whole: int) -> None:
+                done_of[:] = done, whole
+
+            yield count
+            self.say(f"{label}: {done_of[0]:,} / {done_of[1]:,}")
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console) as progress:
+            task = progress.add_task(label, total=None)
+            yield lambda done, whole: progress.update(task, completed=done, total=whole or 1)
 
     def save(self, frame: Frame) -> None:
         """Keep the picture of frame, when that was asked for."""

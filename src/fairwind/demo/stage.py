@@ -18,24 +18,25 @@ from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, ha
 from fairwind.kernel import Clock, Database, PersonId, ShopId, Transaction
 
 PASSWORD = "fairwind-demo"  # noqa: S105  printed at the end; the demo listens on this machine only
-OPERATOR, HOST, BUYER = "operator@demo", "host@demo", "buyer-1@demo"
+OPERATOR, HOST, AGENCY, BUYER = "operator@demo", "host@demo", "agency@demo", "buyer-1@demo"
 _REAL_CATALOGUE = Path("shared/data/catalogue.csv")
 _PEOPLE_AT_A_TIME = 1000
 
 
 class ShopPlan(NamedTuple):
-    """A shop to open. freight: its rule."""
+    """A shop to open. freight: its rule. creator_ppm: what creators earn of its goods."""
 
     name: str
     channel: str
     freight: dict[str, Any]
+    creator_ppm: int
 
 
 SHOPS = (
-    ShopPlan("乘风优选", "own", {"flat_fen": 800, "free_from_fen": 9900, "regions": {"54": 2500, "65": 1800}}),
-    ShopPlan("有物生活馆", "youzan", {"flat_fen": 1000, "free_from_fen": 19_900, "regions": {}}),
-    ShopPlan("万家百货铺", "mokuai", {"flat_fen": 600, "free_from_fen": None, "regions": {"54": 3000}}),
-    ShopPlan("京选自营仓", "supplier", {"flat_fen": 0, "free_from_fen": None, "regions": {}}),
+    ShopPlan("乘风优选", "own", {"flat_fen": 800, "free_from_fen": 9900, "regions": {"54": 2500, "65": 1800}}, 200_000),
+    ShopPlan("有物生活馆", "youzan", {"flat_fen": 1000, "free_from_fen": 19_900, "regions": {}}, 150_000),
+    ShopPlan("万家百货铺", "mokuai", {"flat_fen": 600, "free_from_fen": None, "regions": {"54": 3000}}, 120_000),
+    ShopPlan("京选自营仓", "supplier", {"flat_fen": 0, "free_from_fen": None, "regions": {}}, 100_000),
 )
 """One shop of each channel."""
 
@@ -44,17 +45,22 @@ class Shop(NamedTuple):
     """A shop of the demo, and the session of the merchant who runs it."""
 
     id: ShopId
+    plan: ShopPlan
     name: str
     login: str
     session: str
 
 
 class Stage(NamedTuple):
-    """Everything a live sale needs. host and buyers: their session tokens."""
+    """Everything a live sale needs. operator, host, agency and buyers: their session tokens."""
 
     shops: Sequence[Shop]
+    operator: str
     host: str
+    agency: str
     buyers: Sequence[str]
+    host_id: PersonId
+    agency_id: PersonId
 
 
 def accounts() -> dict[str, str]:
@@ -78,19 +84,20 @@ async def set_up(
     """People through the database, since thousands of passwords take long to hash; all else through the HTTP API."""
     people = await _people(database, clock, [*_staff(), *_buyers(buyers)])
     merchants = [_merchant(number) for number in range(len(SHOPS))]
-    logins = [HOST, *merchants, *(login for login, _, _ in _buyers(buyers))]
+    logins = [OPERATOR, HOST, AGENCY, *merchants, *(login for login, _, _ in _buyers(buyers))]
     tokens = await database.run(lambda tx: open_sessions(tx, [people[login] for login in logins], clock.now(), ttl))
     sessions = dict(zip(logins, tokens, strict=True))
-    report(f"{len(people):,} people are there: 1 host, {len(SHOPS)} merchants, {buyers:,} buyers")
+    report(f"{len(people):,} people are there: 1 host, 1 agency, {len(SHOPS)} merchants, {buyers:,} buyers")
     name, text = catalogue()
     shops = []
     for plan, login, part in zip(SHOPS, merchants, divided(text, len(SHOPS)), strict=True):
         async with signed_in(url, sessions[login]) as merchant:
             shop_id, told = await _open_shop(merchant, plan, part)
-        shops.append(Shop(shop_id, plan.name, login, sessions[login]))
+        shops.append(Shop(shop_id, plan, plan.name, login, sessions[login]))
         report(f"{plan.name} ({plan.channel}): {told}")
     report(f"goods from {name}")
-    return Stage(shops, sessions[HOST], [sessions[login] for login, _, _ in _buyers(buyers)])
+    tokens = [sessions[login] for login, _, _ in _buyers(buyers)]
+    return Stage(shops, sessions[OPERATOR], sessions[HOST], sessions[AGENCY], tokens, people[HOST], people[AGENCY])
 
 
 def signed_in(url: str, session: str) -> httpx.AsyncClient:
@@ -127,7 +134,9 @@ def divided(text: str, parts: int) -> list[str]:
 
 def _staff() -> Iterator[tuple[str, str, frozenset[Role]]]:
     yield OPERATOR, "平台运营", frozenset({Role.OPERATOR})
-    yield HOST, "主播小风", frozenset({Role.CREATOR})
+    # A creator needs a shop of their own to add goods of the alliance, so the host is a merchant as well.
+    yield HOST, "主播小风", frozenset({Role.CREATOR, Role.MERCHANT})
+    yield AGENCY, "乘风机构", frozenset({Role.AGENCY})
     for number, plan in enumerate(SHOPS):
         yield _merchant(number), f"{plan.name}店主", frozenset({Role.MERCHANT})
 

@@ -5,10 +5,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
-from fairwind.demo.figures import BANDS_YUAN, Band, Candidate, Count, Figures, Hot, Seller, Step, Story
-from fairwind.kernel import Fen, LiveSessionId, PersonId, Query, Row, ShopId, SkuId, Transaction, int_array, text_array
+from fairwind.demo.figures import (
+    BANDS_YUAN,
+    Band,
+    Candidate,
+    Count,
+    Figures,
+    Hot,
+    PaidOut,
+    Proceeds,
+    Seller,
+    Step,
+    Story,
+)
+from fairwind.kernel import (
+    Fen,
+    LiveSessionId,
+    OrderId,
+    PersonId,
+    Query,
+    Row,
+    ShopId,
+    SkuId,
+    Transaction,
+    int_array,
+    text_array,
+)
 
 _SOLD: LiteralString = """
     WITH session AS (SELECT started_at FROM content.live_session WHERE id = %(session_id)s),
@@ -132,7 +156,7 @@ async def story(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[S
         JOIN orders.line ON line.shop_id = sold.shop_id AND line.order_id = sold.id AND line_no = 1
         JOIN (SELECT shop_id, order_id, count(*) AS transfers FROM ledger.transfer GROUP BY shop_id, order_id) AS steps
             ON steps.shop_id = sold.shop_id AND steps.order_id = sold.id
-        ORDER BY (sold.refunded_fen BETWEEN 1 AND total_fen - 1) DESC, (received_at IS NOT NULL) DESC, transfers DESC,
+        ORDER BY (received_at IS NOT NULL) DESC, (sold.refunded_fen BETWEEN 1 AND total_fen - 1) DESC, transfers DESC,
                  freight_fen > 0 DESC, total_fen DESC, sold.id
         LIMIT 1
         """,
@@ -158,6 +182,7 @@ async def story(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[S
         quantity=order.quantity,
         price_fen=order.price_fen,
         goods_fen=order.goods_fen,
+        subsidy_fen=order.subsidy_fen,
         freight_fen=order.freight_fen,
         total_fen=order.total_fen,
         refunded_fen=order.refunded_fen,
@@ -205,3 +230,131 @@ async def people(tx: Transaction, logins: Sequence[str]) -> dict[str, PersonId]:
     """The ids of those of these people who have signed up."""
     rows = await tx.rows("SELECT login, id FROM identity.person WHERE login = ANY (%s::text[])", (text_array(logins),))
     return {row.login: row.id for row in rows}
+
+
+class Received(NamedTuple):
+    """A line of an order that was received, with the buyer's money that has not gone back."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    line_no: int
+    left_fen: Fen
+
+
+async def received_lines(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[ShopId]) -> list[Received]:
+    """The session's lines of which something could still be given back."""
+    rows = await tx.rows(
+        _SOLD
+        + """
+        SELECT line.shop_id, line.order_id, line.line_no,
+               line.goods_fen - line.subsidy_fen - line.refunded_fen AS left_fen
+        FROM sold JOIN orders.line ON line.shop_id = sold.shop_id AND line.order_id = sold.id
+        WHERE received_at IS NOT NULL AND line.goods_fen - line.subsidy_fen > line.refunded_fen
+          AND NOT EXISTS (SELECT FROM orders.refund WHERE refund.shop_id = sold.shop_id AND refund.order_id = sold.id
+                          AND refund.state IN ('requested', 'awaiting_return'))
+        ORDER BY line.order_id, line.line_no
+        """,
+        {"session_id": session_id, "shop_ids": int_array(shop_ids)},
+    )
+    return [Received(*row) for row in rows]
+
+
+async def not_received(tx: Transaction, shop_ids: Sequence[ShopId]) -> int:
+    """How many shipped orders nobody has received yet, and receipts that settlement has not heard of."""
+    return await _left(
+        tx,
+        """
+        SELECT (SELECT count(*) FROM orders.shop_order
+                WHERE shop_id = ANY (%(shop_ids)s::bigint[]) AND state = 'shipped')
+             + (SELECT count(*) FROM kernel.outbox
+                WHERE shop_id = ANY (%(shop_ids)s::bigint[]) AND topic = 'orders.received') AS left
+        """,
+        shop_ids,
+    )
+
+
+async def due(tx: Transaction, shop_ids: Sequence[ShopId]) -> int:
+    """How many lines are yet to settle, those that wait for a refund's decision left out."""
+    return await _left(
+        tx,
+        """
+        SELECT count(*) AS left FROM settlement.due
+        WHERE shop_id = ANY (%(shop_ids)s::bigint[])
+          AND NOT EXISTS (SELECT FROM orders.refund
+                          WHERE refund.shop_id = due.shop_id AND refund.order_id = due.order_id
+                            AND refund.state IN ('requested', 'awaiting_return'))
+        """,
+        shop_ids,
+    )
+
+
+async def payouts_under_way(tx: Transaction) -> int:
+    """How many payees are yet to be paid what books owe them."""
+    row = await tx.row(
+        """
+        SELECT (SELECT count(*) FROM settlement.payout WHERE state IN ('pending', 'sent'))
+             + (SELECT count(*) FROM ledger.account
+                WHERE kind IN ('service_fee', 'alliance_fee', 'creator', 'agency', 'shop', 'supplier', 'subsidy')
+                  AND balance_fen <> 0) AS left
+        """
+    )
+    assert row is not None
+    return int(row.left)
+
+
+async def _left(tx: Transaction, sql: LiteralString, shop_ids: Sequence[ShopId]) -> int:
+    row = await tx.row(sql, {"shop_ids": int_array(shop_ids)})
+    assert row is not None
+    return int(row.left)
+
+
+async def proceeds(tx: Transaction, session_id: LiveSessionId, shop_ids: Sequence[ShopId]) -> Proceeds:
+    """What the session's orders have settled to, and who got how much, less what was taken back since."""
+    row = await tx.row(
+        _SOLD
+        + """
+        , settled AS (
+            SELECT line.* FROM sold
+            JOIN settlement.settled_line AS line ON line.shop_id = sold.shop_id AND line.order_id = sold.id
+        ), back AS (
+            SELECT line.* FROM sold
+            JOIN settlement.clawback AS line ON line.shop_id = sold.shop_id AND line.order_id = sold.id
+        ), share AS (
+            SELECT service_fee_fen, creator_fen, alliance_fee_fen, mcn_fen, agency_fen, seller_fen, seller FROM settled
+            UNION ALL
+            SELECT -service_fee_fen, -creator_fen, -alliance_fee_fen, -mcn_fen, -agency_fen, -seller_fen, seller
+            FROM back
+        )
+        SELECT (SELECT count(DISTINCT order_id) FROM settled) AS orders,
+               coalesce((SELECT sum(paid_fen) FROM settled), 0)::bigint AS paid_fen,
+               coalesce((SELECT sum(escrow_fen - paid_fen) FROM settled), 0)::bigint AS subsidy_fen,
+               coalesce((SELECT sum(returned_fen) FROM back), 0)::bigint AS returned_fen,
+               coalesce((SELECT sum(subsidy_fen) FROM back), 0)::bigint AS subsidy_returned_fen,
+               coalesce(sum(service_fee_fen), 0)::bigint AS service_fee_fen,
+               coalesce(sum(creator_fen), 0)::bigint AS creator_fen,
+               coalesce(sum(alliance_fee_fen), 0)::bigint AS alliance_fee_fen,
+               coalesce(sum(mcn_fen + agency_fen), 0)::bigint AS agency_fen,
+               coalesce(sum(seller_fen) FILTER (WHERE seller = 'shop'), 0)::bigint AS shop_fen,
+               coalesce(sum(seller_fen) FILTER (WHERE seller = 'supplier'), 0)::bigint AS supplier_fen
+        FROM share
+        """,
+        {"session_id": session_id, "shop_ids": int_array(shop_ids)},
+    )
+    assert row is not None
+    return Proceeds(*row)
+
+
+async def payouts(tx: Transaction) -> list[PaidOut]:
+    """What was paid out to whom, the most first."""
+    rows = await tx.rows(
+        """
+        SELECT payee_kind, payee_id, coalesce(shop.name, person.name, '') AS name, count(*) AS payouts,
+               sum(amount_fen)::bigint AS amount_fen
+        FROM settlement.payout
+        LEFT JOIN catalog.shop ON payee_kind = 'shop' AND shop.shop_id = payee_id
+        LEFT JOIN identity.person ON payee_kind IN ('creator', 'agency') AND person.id = payee_id
+        WHERE payout.state = 'succeeded'
+        GROUP BY payee_kind, payee_id, shop.name, person.name ORDER BY amount_fen DESC, payee_kind, payee_id
+        """
+    )
+    return [PaidOut(*row) for row in rows]

@@ -9,6 +9,7 @@ that provider, and names its exact amount, else it is kept as a discrepancy; the
 everything is asked of the provider under an id of ours, so that asking again pays nothing twice.
 """
 
+from fairwind.payments.client.signed import SandboxClient
 from fairwind.payments.commands import create, load, record, request_refunds
 from fairwind.payments.payment import (
     AmountMismatch,
@@ -23,13 +24,18 @@ from fairwind.payments.payment import (
     UnknownPayment,
 )
 from fairwind.payments.payments import Payments
-from fairwind.payments.provider import ProviderDown, ProviderRefused
+from fairwind.payments.provider import CallbackMalformed, CallbackUnsigned, ProviderDown, ProviderRefused
 from fairwind.payments.refund import PaymentUnpaid, Refunded, RefundRequest, RefundTooHigh
+from fairwind.payments.sandbox.messages import PAYOUTS, PayoutOrder, PayoutStatus
 from fairwind.payments.sandbox.process import SandboxProcess
-from fairwind.payments.wiring import sandbox_process, wire
+from fairwind.payments.schedule import next_try
+from fairwind.payments.wiring import callback_url, sandbox_client, sandbox_process, wire
 
 __all__ = [
+    "PAYOUTS",
     "AmountMismatch",
+    "CallbackMalformed",
+    "CallbackUnsigned",
     "Draft",
     "Misfit",
     "Notice",
@@ -39,18 +45,24 @@ __all__ = [
     "PaymentFinished",
     "PaymentUnpaid",
     "Payments",
+    "PayoutOrder",
+    "PayoutStatus",
     "ProviderDown",
     "ProviderRefused",
     "Recorded",
     "RefundRequest",
     "RefundTooHigh",
     "Refunded",
+    "SandboxClient",
     "SandboxProcess",
     "UnknownPayment",
+    "callback_url",
     "create",
     "load",
+    "next_try",
     "record",
     "request_refunds",
+    "sandbox_client",
     "sandbox_process",
     "wire",
 ]

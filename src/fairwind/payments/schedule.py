@@ -17,8 +17,8 @@ ASK_LAST = timedelta(days=7)
 CLOSED_FIRST_S = 60
 CLOSED_LAST_S = 86_400
 """A closed payment is asked about, ever more rarely, until the pause is so long: money may have been on its way."""
-REFUND_FIRST_S = 1
-REFUND_PAUSE_MAX_S = 300
+SENT_FIRST_S = 1
+SENT_PAUSE_MAX_S = 300
 
 
 def first_ask(created_at: datetime) -> datetime:
@@ -38,8 +38,8 @@ def next_ask(payment: Payment, asks: int, now: datetime) -> datetime | None:
 
 
 def next_try(attempts: int, now: datetime) -> datetime:
-    """When to speak to the provider again about a refund, after `attempts` times."""
-    return now + timedelta(seconds=_backed_off(REFUND_FIRST_S, 2, attempts, REFUND_PAUSE_MAX_S))
+    """When to speak to the provider again about money that is sent, after `attempts` times."""
+    return now + timedelta(seconds=_backed_off(SENT_FIRST_S, 2, attempts, SENT_PAUSE_MAX_S))
 
 
 def _backed_off(first_s: int, factor: int, times: int, most_s: int) -> int:

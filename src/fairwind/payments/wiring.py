@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fairwind.kernel import Database, Platform, Settings, SystemClock, Wiring, secret
-from fairwind.payments.client import NAME, SandboxProvider
+from fairwind.payments.client.sandbox import NAME, SandboxProvider
+from fairwind.payments.client.signed import SandboxClient
 from fairwind.payments.jobs import Reconciliation
 from fairwind.payments.payments import Payments
 from fairwind.payments.routes import HANDLERS
@@ -19,19 +20,30 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 def wire(platform: Platform) -> Wiring:
     """settings.port and settings.sandbox_port must be the real ones by now, not 0."""
     settings = platform.settings
+    client = sandbox_client(platform)
     provider = SandboxProvider(
-        f"http://{_reached(settings.host)}:{settings.sandbox_port}",
-        lambda: _key(platform.database),
-        callback_url=f"http://{_reached(settings.host)}:{settings.port}/payments/callbacks/{NAME}",
+        client,
+        callback_url=callback_url(settings, f"/payments/callbacks/{NAME}"),
         return_url=lambda payment: f"{_public_url(settings)}/payments/{payment.shop_id}/{payment.id}",
-        clock=SystemClock(),
     )
     payments = Payments(platform, {NAME: provider})
     reconciliation = Reconciliation(payments, platform.clock)
-    platform.at_stop(provider.close)
+    platform.at_stop(client.close)
     platform.every(_ROUND_PAUSE_S, "ask_about_payments", reconciliation.ask_about_payments)
     platform.every(_ROUND_PAUSE_S, "move_refunds", reconciliation.move_refunds)
     return Wiring(handlers=HANDLERS, provides={"payments": payments})
+
+
+def sandbox_client(platform: Platform) -> SandboxClient:
+    """A way to speak to the sandbox provider that runs beside the platform; close it when the platform stops."""
+    settings = platform.settings
+    url = f"http://{_reached(settings.host)}:{settings.sandbox_port}"
+    return SandboxClient(url, lambda: _key(platform.database), clock=SystemClock())
+
+
+def callback_url(settings: Settings, path: str) -> str:
+    """Where a provider on this machine reaches the route at path."""
+    return f"http://{_reached(settings.host)}:{settings.port}{path}"
 
 
 async def sandbox_process(database: Database, settings: Settings, data: Path) -> SandboxProcess:

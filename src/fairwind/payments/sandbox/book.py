@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS refund (
     failed INTEGER NOT NULL, attempts INTEGER NOT NULL, done_at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS refund_of_payment ON refund (reference);
+CREATE TABLE IF NOT EXISTS payout (
+    id TEXT PRIMARY KEY, payee TEXT NOT NULL, amount_fen INTEGER NOT NULL CHECK (amount_fen > 0),
+    outcome TEXT NOT NULL CHECK (outcome IN ('succeeded', 'failed', 'cancelled')), tries INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, requests INTEGER NOT NULL, done_at REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS callback (
     id INTEGER PRIMARY KEY, url TEXT NOT NULL, body BLOB NOT NULL, made_at REAL NOT NULL, due_at REAL NOT NULL,
     attempts INTEGER NOT NULL
@@ -120,24 +125,24 @@ class Book:
 
     def open_trade(self, order: Order, now: float) -> Trade:
         """The trade for order's reference, made when there is none; Conflict when that one is for other content."""
-        with self._transaction():
+        with self.transaction():
             trade = self.trade(order.reference)
             if trade is None:
                 trade = _new_trade(order, now)
-                self._sql.execute(f"INSERT INTO payment VALUES ({_marks(trade)})", trade)  # noqa: S608
+                self.save("payment", trade)
         if (trade.amount_fen, trade.orders) != (order.amount_fen, " ".join(order.orders)):
             raise Conflict(f"{order.reference} was used for another payment")
         return trade
 
     def trade(self, reference: str) -> Trade | None:
-        return self._one(Trade, "SELECT * FROM payment WHERE reference = ?", reference)
+        return self.one(Trade, "SELECT * FROM payment WHERE reference = ?", reference)
 
     def trade_of_page(self, token: str) -> Trade | None:
-        return self._one(Trade, "SELECT * FROM payment WHERE token = ?", token)
+        return self.one(Trade, "SELECT * FROM payment WHERE token = ?", token)
 
     def try_to_pay(self, trade: Trade, *, works: bool, now: float) -> Trade:
         """The trade after an attempt to pay it. A buyer who cancelled may still pay until it expires."""
-        with self._transaction():
+        with self.transaction():
             trade = self.trade(trade.reference) or trade
             if trade.state == "succeeded" or trade.expires_at <= now:
                 return trade
@@ -147,13 +152,13 @@ class Book:
 
     def cancel(self, trade: Trade, now: float) -> Trade:
         """The trade after its buyer cancelled."""
-        with self._transaction():
+        with self.transaction():
             trade = self.trade(trade.reference) or trade
             return self._changed(trade, "closed", now) if trade.state == "open" else trade
 
     def close_expired(self, now: float, limit: int) -> int:
         """Close trades that nobody paid in time; answers how many. Callbacks nobody took are given up after a day."""
-        with self._transaction():
+        with self.transaction():
             rows = self._sql.execute(
                 "SELECT * FROM payment WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at LIMIT ?",
                 (now, limit),
@@ -172,14 +177,15 @@ class Book:
         )
         if after.state != trade.state:
             body = msgspec.json.encode(self.status(after))
-            self._sql.executemany(
-                "INSERT INTO callback (url, body, made_at, due_at, attempts) VALUES (?, ?, ?, ?, 0)",
-                [
-                    (after.callback_url, body, now, now + wait_s)
-                    for wait_s in self.switches.deliveries(after.reference, after.state)
-                ],
-            )
+            self.call_back(after.callback_url, body, self.switches.deliveries(after.reference, after.state), now)
         return after
+
+    def call_back(self, url: str, body: bytes, waits_s: Iterable[float], now: float) -> None:
+        """Have body delivered to url once for each wait; inside a transaction."""
+        self._sql.executemany(
+            "INSERT INTO callback (url, body, made_at, due_at, attempts) VALUES (?, ?, ?, ?, 0)",
+            [(url, body, now, now + wait_s) for wait_s in waits_s],
+        )
 
     def status(self, trade: Trade) -> OrderStatus:
         """What the provider says of trade."""
@@ -190,7 +196,7 @@ class Book:
 
     def give_back(self, order: RefundOrder, now: float) -> GivenBack:
         """The refund that order asks for: made, or tried again when it failed. Conflict when it cannot be."""
-        with self._transaction():
+        with self.transaction():
             refund = self.refund(order.id)
             if refund is None:
                 self._check(order)
@@ -203,7 +209,7 @@ class Book:
             refund = GivenBack(
                 order.id, order.reference, order.amount_fen, failed, attempts + 1, now + self.switches.delay_s
             )
-            self._sql.execute(f"INSERT OR REPLACE INTO refund VALUES ({_marks(refund)})", refund)  # noqa: S608
+            self.save("refund", refund)
         return refund
 
     def _check(self, order: RefundOrder) -> None:
@@ -214,7 +220,7 @@ class Book:
             raise Conflict(f"more would go back than was paid for {order.reference}")
 
     def refund(self, refund_id: str) -> GivenBack | None:
-        return self._one(GivenBack, "SELECT * FROM refund WHERE id = ?", refund_id)
+        return self.one(GivenBack, "SELECT * FROM refund WHERE id = ?", refund_id)
 
     def _given_back_fen(self, reference: str) -> int:
         row = self._sql.execute("SELECT coalesce(sum(amount_fen), 0) FROM refund WHERE reference = ?", (reference,))
@@ -222,7 +228,7 @@ class Book:
 
     def callbacks_due(self, now: float, limit: int) -> list[Callback]:
         """Callbacks to be sent now; none of them is answered again while it is in flight."""
-        with self._transaction():
+        with self.transaction():
             rows = self._sql.execute("SELECT * FROM callback WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit))
             callbacks = [Callback(*row) for row in rows.fetchall()]
             self._put_off((now + _IN_FLIGHT_S, callback) for callback in callbacks)
@@ -247,19 +253,25 @@ class Book:
         return due_at
 
     def counts(self) -> dict[str, int]:
-        """How many payments there are in each state, refunds, and callbacks that wait."""
+        """How many payments there are in each state, refunds, payouts, and callbacks that wait; what was paid out."""
         rows = self._sql.execute(
             "SELECT state, count(*) FROM payment GROUP BY state "
-            "UNION ALL SELECT 'refunds', count(*) FROM refund UNION ALL SELECT 'callbacks', count(*) FROM callback"
+            "UNION ALL SELECT 'refunds', count(*) FROM refund UNION ALL SELECT 'callbacks', count(*) FROM callback "
+            "UNION ALL SELECT 'payouts', count(*) FROM payout UNION ALL "
+            "SELECT 'paid_out_fen', coalesce(sum(amount_fen), 0) FROM payout WHERE outcome = 'succeeded'"
         )
         return {"open": 0, "closed": 0, "succeeded": 0, **dict(rows)}
 
-    def _one(self, shape: type[R], sql: str, key: str) -> R | None:
+    def save(self, table: str, row: tuple[Any, ...]) -> None:
+        """Write the row, over the one with its key."""
+        self._sql.execute(f"INSERT OR REPLACE INTO {table} VALUES ({_marks(row)})", row)  # noqa: S608
+
+    def one(self, shape: type[R], sql: str, key: str) -> R | None:
         row = self._sql.execute(sql, (key,)).fetchone()
         return None if row is None else shape(*row)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         self._sql.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -10,8 +10,10 @@ from msgspec import Meta
 
 PAYMENTS = "/v1/payments"
 REFUNDS = "/v1/refunds"
+PAYOUTS = "/v1/payouts"
 
 Name = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+Payee = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,32} [0-9]{1,19}$")]
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=500)]
 AmountFen = Annotated[int, Meta(ge=1, le=10**15)]
 
@@ -51,6 +53,32 @@ class RefundStatus(msgspec.Struct, frozen=True):
 
     id: Name
     state: Literal["processing", "succeeded", "failed"]
+    reason: str | None = None
+
+
+class PayoutOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money to pay out. id: the merchant's; payee: whom the merchant pays, in its own words, such as "creator 7".
+
+    attempt: which of the merchant's attempts this is; the answers say which one they are about.
+    """
+
+    id: Name
+    payee: Payee
+    amount_fen: AmountFen
+    attempt: Annotated[int, Meta(ge=1)]
+    callback_url: Url
+
+
+class PayoutStatus(msgspec.Struct, frozen=True):
+    """What became of it: the answer to a question, and the body of a callback. reason: why it failed.
+
+    cancelled: it was not paid and never will be.
+    """
+
+    id: Name
+    state: Literal["processing", "succeeded", "failed", "cancelled"]
+    amount_fen: AmountFen
+    attempt: int
     reason: str | None = None
 
 

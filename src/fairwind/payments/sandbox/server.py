@@ -17,9 +17,24 @@ from fairwind.kernel import Clock
 from fairwind.payments.sandbox import pages
 from fairwind.payments.sandbox.book import Book, Conflict, Trade, refund_status
 from fairwind.payments.sandbox.courier import Courier
-from fairwind.payments.sandbox.messages import PAYMENTS, REFUNDS, Failure, Order, OrderStatus, RefundOrder, RefundStatus
+from fairwind.payments.sandbox.messages import (
+    PAYMENTS,
+    PAYOUTS,
+    REFUNDS,
+    Failure,
+    Order,
+    OrderStatus,
+    PayoutOrder,
+    PayoutStatus,
+    RefundOrder,
+    RefundStatus,
+)
+from fairwind.payments.sandbox.payouts import cancel_payout, pay_out, payout, payout_status
 from fairwind.payments.sandbox.switches import Switches
 from fairwind.payments.signature import flaw
+
+_HANG_S = 20
+"""Longer than a merchant waits for an answer."""
 
 T = TypeVar("T")
 Call = Request[Any, Any, State]
@@ -93,6 +108,32 @@ async def show_refund(request: Call, desk: Desk, refund_id: str) -> RefundStatus
     return refund_status(refund, desk.now())
 
 
+@post(PAYOUTS, status_code=200)
+async def take_payout(request: Call, desk: Desk) -> PayoutStatus:
+    order = await desk.asked(request, PayoutOrder)
+    taken = _or_409(lambda: pay_out(desk.book, order, desk.now()))
+    desk.courier.wake()
+    if desk.book.switches.hangs(taken.id, taken.requests):
+        await asyncio.sleep(_HANG_S)
+    return payout_status(taken, desk.now())
+
+
+@get(PAYOUTS + "/{payout_id:str}")
+async def show_payout(request: Call, desk: Desk, payout_id: str) -> PayoutStatus:
+    await desk.asked(request)
+    found = payout(desk.book, payout_id)
+    if found is None:
+        raise HTTPException(f"there is no payout {payout_id}", status_code=404)
+    return payout_status(found, desk.now())
+
+
+@post(PAYOUTS + "/cancellations", status_code=200)
+async def drop_payout(request: Call, desk: Desk) -> PayoutStatus:
+    """Cancel a payout, which is told whole: it may not be known here yet."""
+    order = await desk.asked(request, PayoutOrder)
+    return payout_status(_or_409(lambda: cancel_payout(desk.book, order, desk.now())), desk.now())
+
+
 @get("/pay/{token:str}", media_type=MediaType.HTML)
 async def pay_page(request: Call, desk: Desk, token: str) -> str:
     return pages.pay(desk.trade_of_page(token), _language(request), desk.now())
@@ -158,7 +199,10 @@ def make_app(book: Book, key: bytes, clock: Clock) -> Litestar:
         return desk
 
     return Litestar(
-        [open_trade, show_trade, give_back, show_refund, pay_page, pay, cancel, switch_page, set_switches, health],
+        [
+            *(open_trade, show_trade, give_back, show_refund, take_payout, show_payout, drop_payout),
+            *(pay_page, pay, cancel, switch_page, set_switches, health),
+        ],
         dependencies={"desk": provide_desk},
         exception_handlers={HTTPException: _fail},
         lifespan=[couriered],

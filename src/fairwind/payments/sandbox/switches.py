@@ -18,8 +18,9 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How the provider misbehaves; all off by default. They can be changed while it runs.
 
     duplicates: every callback is sent so many times more. reorder: callbacks overtake each other. delay_s: how long
-    callbacks and refunds take. loss_ppm: callbacks that are never sent. decline_ppm: payments that the bank declines.
-    refund_failure_ppm: refunds that fail. seed: which ones.
+    callbacks, refunds and payouts take. loss_ppm: callbacks that are never sent. decline_ppm: payments that the bank
+    declines. refund_failure_ppm: refunds that fail; payout_failure_ppm: payouts that do. payout_hang_ppm: requests for
+    a payout that are taken, and answered when nobody waits any more. seed: which ones.
     """
 
     duplicates: Annotated[int, Meta(ge=0, le=20)] = 0
@@ -28,6 +29,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     loss_ppm: Ratio = 0
     decline_ppm: Ratio = 0
     refund_failure_ppm: Ratio = 0
+    payout_failure_ppm: Ratio = 0
+    payout_hang_ppm: Ratio = 0
     seed: Annotated[int, Meta(ge=0, le=2**31)] = 1
 
     def declines(self, reference: str, attempt: int) -> bool:
@@ -37,6 +40,14 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def fails(self, refund_id: str, attempt: int) -> bool:
         """Whether this attempt to refund fails."""
         return self._chance("refund", refund_id, attempt) < self.refund_failure_ppm
+
+    def fails_to_pay_out(self, payout_id: str, attempt: int) -> bool:
+        """Whether this attempt to pay out fails."""
+        return self._chance("payout", payout_id, attempt) < self.payout_failure_ppm
+
+    def hangs(self, payout_id: str, request: int) -> bool:
+        """Whether this request for a payout is answered too late."""
+        return self._chance("hang", payout_id, request) < self.payout_hang_ppm
 
     def deliveries(self, reference: str, outcome: str) -> list[float]:
         """After how many seconds each copy of a callback is sent; none when it is lost."""

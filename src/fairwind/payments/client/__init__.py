@@ -1,0 +1,1 @@
+"""The sandbox provider as Fairwind speaks to it."""

@@ -1,0 +1,1 @@
+"""Batches of one shop: load, decide, save."""

@@ -26,5 +26,7 @@ def server(database_url: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def world(server: Server) -> World:
-    return World(server)
+def world(server_url: str) -> Iterator[World]:
+    """A server of its own: whoever tries every operation changes what holds for all shops, such as fees."""
+    with set_up_database(server_url) as url, Server(url).running() as server:
+        yield World(server)

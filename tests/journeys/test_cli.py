@@ -222,3 +222,11 @@ def test_with_nothing_configured_it_brings_its_own_database_and_shares_it() -> N
         assert (made.returncode, made.stderr) == (0, "")
         assert fairwind("db", "status", data=data).returncode == 0
         assert not (data / "database-url").exists()
+
+
+def test_attribution_is_replayed_beside_a_running_server(database_url: str) -> None:
+    with serving(database_url=database_url):
+        replayed = fairwind("alliance", "replay", "--json", database_url=database_url)
+
+    assert (replayed.returncode, replayed.stdout) == (0, "")
+    assert "lines with evidence: all are decided as they were" in replayed.stderr

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from served import Client, Server
 
 from fairwind.identity import grant_membership
-from fairwind.kernel import PersonId, ShopId, uuid7
+from fairwind.kernel import OrderId, PersonId, ShopId, uuid7
+from fairwind.ledger import SHOP
+from fairwind.settlement import PayingOut
+from fairwind.settlement.store.withholdings import withholdings_opened
+from fairwind.settlement.withholding import Withholding, WithholdingId
 from market import open_shop
+from payables import post
 
 ROLES = {"buyer", "creator", "merchant", "agency", "operator"}
 
@@ -28,6 +34,13 @@ class World:
         self._make_shop()
         self._make_order()
         self._go_live()
+        self._publish_support()
+        self._propose_campaign()
+        self._pay_out()
+        self._spread_a_link()
+        self._open_alliance()
+        self._withhold()
+        self.there |= {"kind": "creator", "payee_id": self.people["buyer"].id}
         self.there["person_id"] = server.someone("buyer").id
 
     def _make_shop(self) -> None:
@@ -53,6 +66,88 @@ class World:
         self.there["room_id"] = host.put("/rooms/mine", json={"title": "直播间"}).raise_for_status().json()["id"]
         self.there["session_id"] = self.new_id()
         host.put(f"/live-sessions/{self.there['session_id']}", json={"title": "618"}).raise_for_status()
+
+    def _publish_support(self) -> None:
+        """The platform supports goods of a category that nobody sells."""
+        operator = self.people["operator"]
+        category = operator.post("/categories", json={"name": self.new_id()}).raise_for_status().json()
+        draft = {
+            "id": self.new_id(),
+            "code": "support-of-the-walk",
+            "name_en": "category support",
+            "name_zh": "类目扶持",
+            "rate_ppm": 5_000,
+            "channels": ["own"],
+            "categories": [category["id"]],
+            "conditions": {"kind": "category_support"},
+        }
+        programme = operator.post("/support-programmes", json=draft).raise_for_status().json()
+        self.there |= {"category_id": category["id"], "programme_id": programme["id"], "version": 1}
+
+    def _pay_out(self) -> None:
+        """The shop has earned something, and it is paid out."""
+        platform, shop_id = self.server.platform, self.there["shop_id"]
+        self.server.run(post(platform.database, shop_id, {SHOP: 9900}))
+        self.server.run(PayingOut(platform, platform.provided["payouts"]).gather())
+        [payout] = self.people["merchant"].get(f"/shops/{shop_id}/payouts").raise_for_status().json()["items"]
+        self.there["payout_id"] = payout["id"]
+
+    def _withhold(self) -> None:
+        """The buyer disputes a line of the order, as if it were paid."""
+        database, now = self.server.platform.database, self.server.clock.now()
+        order_id, buyer_id = OrderId(UUID(self.there["order_id"])), PersonId(self.people["buyer"].id)
+        id = WithholdingId(uuid7(now))  # noqa: A001
+        dispute = Withholding(self.there["shop_id"], id, order_id, 1, "dispute", "货不对板", None, buyer_id, now)
+
+        async def work() -> None:
+            async with database.transaction() as tx:
+                await tx.together(*withholdings_opened(dispute.shop_id, [dispute]))
+
+        self.server.run(work())
+        self.there["withholding_id"] = str(dispute.id)
+
+    def _propose_campaign(self) -> None:
+        """The shop is asked to pay for subsidies."""
+        now = self.server.clock.now()
+        funding = {"funder_id": self.there["shop_id"], "share_ppm": 1_000_000, "budget_fen": 1000}
+        draft = {
+            "id": self.new_id(),
+            "name": "双百亿补贴",
+            "rule": {"rate_ppm": 100_000},
+            "fundings": [funding],
+            "scope": {"shop_ids": [self.there["shop_id"]]},
+            "starts_at": (now + timedelta(days=200)).isoformat(),
+            "ends_at": (now + timedelta(days=300)).isoformat(),
+        }
+        campaign = self.people["operator"].post("/campaigns", json=draft).raise_for_status().json()
+        self.there["campaign_id"] = campaign["id"]
+
+    def _spread_a_link(self) -> None:
+        """The creator spreads a link to the shop's product, and asks for a sample of it."""
+        creator, shop_id, product_id = self.people["creator"], self.there["shop_id"], self.there["product_id"]
+        place = {"name": "粉丝群", "outlet": "wechat"}
+        promotion = creator.post("/promotions", json=place).raise_for_status().json()
+        wanted = {"promotion_id": promotion["id"], "shop_id": shop_id, "product_id": product_id}
+        link = creator.post("/links", json=wanted).raise_for_status().json()
+        offer = f"/shops/{shop_id}/products/{product_id}/sample-offer"
+        self.people["merchant"].put(offer, json={"quantity": 3}).raise_for_status()
+        address = {"name": "小风", "phone": "13800000000", "region": "330106", "detail": "文三路 1 号"}
+        sample = f"/shops/{shop_id}/samples/{self.new_id()}"
+        asked = creator.put(sample, json={"product_id": product_id, "address": address}).raise_for_status().json()
+        self.there |= {"promotion_id": promotion["id"], "code": link["code"], "sample_id": asked["id"]}
+
+    def _open_alliance(self) -> None:
+        """The shop has a targeted plan beside an ordinary one, and joins its product to an agency's activity."""
+        plans = f"/shops/{self.there['shop_id']}/products/{self.there['product_id']}/plans"
+        merchant, agency, activity_id = self.people["merchant"], self.people["agency"], self.new_id()
+        asked = {"title": "招商", "creator_ppm_min": 0, "agency_ppm_min": 10_000}
+        agency.put(f"/activities/{activity_id}", json=asked).raise_for_status()
+        merchant.put(f"{plans}/ordinary", json={"creator_ppm": 200_000}).raise_for_status()
+        terms = {"creator_ppm": 300_000, "agency_ppm": 10_000}
+        merchant.put(f"{plans}/activities/{activity_id}", json=terms).raise_for_status()
+        targeted = merchant.put(f"{plans}/targeted", json={"creator_ppm": 400_000}).raise_for_status().json()
+        self.there |= {"activity_id": activity_id, "plan_id": targeted["id"]}
+        self.there |= {"agency_id": agency.id, "creator_id": self.people["creator"].id}
 
     def session(self, *roles: str) -> str:
         """A session of someone with these roles and the shop: a new one each time, for a case may sign out."""

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from earned import NOTHING, Account, Earned, Terms, cut
+from granted import Grant, Granted
+from promised import Commission, Promised
 
 HOLD_S = 15 * 60
 RECEIPT_S = 10 * 86_400
 WINDOW_S = 15 * 86_400
 LATER_S = 3600
+DEBT_MAX = 5_000
+"""What a shop may come to owe by what it gives back after its sales have settled."""
 
 Key = tuple[int, Any]
 """A shop and an id in it."""
@@ -23,7 +29,11 @@ Code = str
 
 @dataclass
 class Sku:
+    """window: how long after receipt its goods may come back."""
+
     price: int
+    product: int = 0
+    window: int = WINDOW_S
     on_shelf: bool = True
     adjusted: int = 0
     sold: int = 0
@@ -42,29 +52,67 @@ class Freight:
     regions: dict[str, int] = field(default_factory=dict)
 
 
+class WantedLine(NamedTuple):
+    """host, shown: who showed which product, where the buyer saw it."""
+
+    sku: int
+    quantity: int
+    host: int | None = None
+    shown: int | None = None
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """An order as a buyer sends it. lines: SKU and quantity."""
+    """An order as a buyer sends it."""
 
     id: Any
     buyer: int
-    lines: tuple[tuple[int, int], ...]
+    lines: tuple[WantedLine, ...]
     region: str
     total: int | None = None
 
 
 @dataclass
 class Line:
+    """What was sold, and on what terms. reason: why who showed it earns of it, or why nobody does."""
+
     sku: int
     quantity: int
     price: int
     limited: bool
+    window: int = WINDOW_S
+    host: int | None = None
+    fee_rule: int = 0
+    terms: Terms = NOTHING
+    reason: str | None = None
+    grants: tuple[Grant, ...] = ()
     refunded: int = 0
     returned: int = 0
 
     @property
     def worth(self) -> int:
         return self.price * self.quantity
+
+    @property
+    def subsidy(self) -> int:
+        return sum(grant.amount for grant in self.grants)
+
+    @property
+    def paid(self) -> int:
+        return self.worth - self.subsidy
+
+    @property
+    def left(self) -> int:
+        return self.paid - self.refunded
+
+    def refund(self, amount: int) -> list[Grant]:
+        """Count that much as given back to the buyer; answers what that gives back to whoever added to it."""
+        before, self.refunded = self.refunded, self.refunded + amount
+        parts = [
+            grant._replace(amount=cut(grant.amount, self.refunded, self.paid) - cut(grant.amount, before, self.paid))
+            for grant in self.grants
+        ]
+        return [part for part in parts if part.amount]
 
 
 @dataclass
@@ -90,8 +138,21 @@ class Order:
         return sum(line.worth for line in self.lines)
 
     @property
+    def subsidy(self) -> int:
+        return sum(line.subsidy for line in self.lines)
+
+    @property
+    def grants(self) -> list[Grant]:
+        return [grant for line in self.lines for grant in line.grants]
+
+    @property
     def total(self) -> int:
-        return self.goods + self.freight
+        return self.goods - self.subsidy + self.freight
+
+    @property
+    def window(self) -> int:
+        """The longest of its lines."""
+        return max(line.window for line in self.lines)
 
     @property
     def refunded(self) -> int:
@@ -180,8 +241,10 @@ class Money:
 class Plain:
     """Everything that is traded, by shop."""
 
-    def __init__(self, skus: dict[Key, Sku]) -> None:
+    def __init__(self, skus: dict[Key, Sku], promised: Promised) -> None:
         self.skus = skus
+        self.promised = promised
+        self.granted = Granted()
         self.freight: dict[int, Freight] = {}
         self.adjustments: dict[Key, tuple[int, int, str]] = {}
         self.bought: Counter[tuple[int, int, int]] = Counter()
@@ -191,7 +254,8 @@ class Plain:
         self.payments: dict[Key, Payment] = {}
         self.discrepancies: set[tuple[int, Any, str, str, int]] = set()
         self.money: dict[Key, Money] = {}
-        self.transfers: Counter[tuple[int, Any, str, int]] = Counter()
+        self.transfers: Counter[tuple[int, Any, str, Account, Account]] = Counter()
+        self.earned = Earned(self.transfers)
         self.events: list[tuple[int, str, Any]] = []
 
     # Stock.
@@ -222,20 +286,21 @@ class Plain:
         before = self.orders.get((shop, wanted.id))
         if before is not None:
             return before.state if before.wanted == wanted else "id_reused"
-        for sku, _ in wanted.lines:
-            if (shop, sku) not in self.skus:
+        for line in wanted.lines:
+            if (shop, line.sku) not in self.skus:
                 return "not_found"
-            if not self.skus[shop, sku].on_shelf:
+            if not self.skus[shop, line.sku].on_shelf:
                 return "off_shelf"
-        lines = [
-            Line(sku, quantity, stock.price, stock.limit is not None)
-            for sku, quantity in wanted.lines
-            for stock in [self.skus[shop, sku]]
-        ]
+            if line.host is not None and line.shown != self.skus[shop, line.sku].product:
+                return "placement_mismatch"
+        lines = [self._sold(shop, line, now) for line in wanted.lines]
         order = Order(wanted, lines, 0, now, now + HOLD_S)
         lacking = self._lacking(shop, order)
         if lacking:
             return lacking
+        wares = [(line.price, line.quantity) for line in lines]
+        for line, grants in zip(lines, self.granted.grants(shop, wanted.buyer, wares, now), strict=True):
+            line.grants = grants
         order.freight = self.freight_of(shop, order.goods, wanted.region)
         if wanted.total not in (None, order.total):
             return "total_changed"
@@ -243,9 +308,25 @@ class Plain:
             self.skus[shop, sku].held += quantity
         for line in lines:
             self._count(shop, wanted.buyer, line, line.quantity)
+        there = self.granted.take(shop, wanted.buyer, order.grants, now)
+        assert there
         self.orders[shop, wanted.id] = order
         self.events.append((shop, "orders.placed", wanted.id))
         return "placed"
+
+    def _sold(self, shop: int, wanted: WantedLine, now: int) -> Line:
+        """A line with the terms of this moment, without what others add to it."""
+        stock, fee = self.skus[shop, wanted.sku], self.promised.fee(shop, now)
+        line = Line(
+            *(wanted.sku, wanted.quantity, stock.price, stock.limit is not None, stock.window, wanted.host, fee.rule),
+            Terms(fee.ppm),
+        )
+        if wanted.host is not None:
+            earned = self.promised.earned(shop, stock.product, wanted.host, now)
+            if isinstance(earned, Commission):
+                line.terms = Terms(fee.ppm, wanted.host, earned, self.promised.mcns.get(wanted.host))
+            line.reason = "placement" if isinstance(earned, Commission) else earned
+        return line
 
     def _lacking(self, shop: int, order: Order) -> Code | None:
         for sku, quantity in sorted(order.quantities().items()):
@@ -309,11 +390,12 @@ class Plain:
         order = self.orders[shop, order_id]
         if order.payment == payment or (shop, order_id, payment) in self.strays:
             return
-        self.transfers[shop, order_id, "paid", amount] += 1
-        reason = self._turned_away(shop, order)
+        escrow = ("escrow", 0)
+        self.earned.post(shop, order_id, "paid", ("provider", 0), escrow, amount)
+        reason = self._turned_away(shop, order, now)
         if reason is not None:
             self.strays[shop, order_id, payment] = Stray(order_id, payment, amount, reason, now)
-            self.transfers[shop, order_id, "refund_agreed", amount] += 1
+            self.earned.post(shop, order_id, "refund_agreed", escrow, ("buyer_refund", 0), amount)
             self.money[shop, (order_id, payment)] = Money(payment, amount)
             return
         for sku, quantity in order.quantities().items():
@@ -323,18 +405,22 @@ class Plain:
         if order.state == "cancelled":
             for line in order.lines:
                 self._count(shop, order.wanted.buyer, line, line.quantity)
+        for grant in order.grants:
+            self.earned.post(shop, order_id, "subsidised", ("subsidy", grant.funder), escrow, grant.amount)
         order.state, order.paid_at, order.payment = "paid", now, payment
         order.closed_at = order.reason = None
         self.events.append((shop, "orders.paid", order_id))
 
-    def _turned_away(self, shop: int, order: Order) -> Code | None:
+    def _turned_away(self, shop: int, order: Order, now: int) -> Code | None:
         if order.state == "placed":
             return None
         if order.state != "cancelled":
             return "paid_twice"
         if order.reason == "buyer":
             return "cancelled"
-        return "sold_out" if self._lacking(shop, order) else None
+        if self._lacking(shop, order):
+            return "sold_out"
+        return None if self.granted.take(shop, order.wanted.buyer, order.grants, now) else "subsidy_over"
 
     # Cancelling and delivery.
 
@@ -350,6 +436,7 @@ class Plain:
             self.skus[shop, sku].held -= quantity
         for line in order.lines:
             self._count(shop, order.wanted.buyer, line, -line.quantity)
+        self.granted.give_back(shop, order.wanted.buyer, order.grants)
         order.state, order.closed_at = "cancelled", now
         order.reason = "timeout" if buyer is None else "buyer"
         self.events.append((shop, "orders.cancelled", order_id))
@@ -383,7 +470,7 @@ class Plain:
             return "received"
         if order.state != "shipped":
             return "wrong_state"
-        order.state, order.received_at, order.due_at = "received", now, now + WINDOW_S
+        order.state, order.received_at, order.due_at = "received", now, now + order.window
         self.events.append((shop, "orders.received", order_id))
         return "received"
 
@@ -413,28 +500,36 @@ class Plain:
     def refunds_of(self, shop: int, order_id: Any) -> Iterator[Refund]:
         return (refund for (at, _), refund in self.refunds.items() if (at, refund.order) == (shop, order_id))
 
-    def ask(self, shop: int, order_id: Any, asked: Asked, now: int, *, by_shop: bool) -> Code:
+    def ask(self, shop: int, items: Iterable[tuple[Any, Asked, bool]], now: int) -> list[Code]:
+        """As orders, what is asked and whether by the shop. What the shop can lend is reckoned once for them all."""
+        self._credit = self.balances().get((shop, ("shop", 0)), 0) + DEBT_MAX
+        return [self._ask(shop, order_id, asked, now, by_shop=by_shop) for order_id, asked, by_shop in items]
+
+    def _ask(self, shop: int, order_id: Any, asked: Asked, now: int, *, by_shop: bool) -> Code:
         order = self._visible(shop, order_id, None if by_shop else asked.person)
         if order is None:
             return "not_found"
         before = self.refunds.get((shop, asked.id))
         if before is not None:
             return before.state if (before.order, before.asked) == (order_id, asked) else "id_reused"
-        if order.state not in ("paid", "shipped", "received"):
+        if order.state not in ("paid", "shipped", "received", "completed"):
             return "wrong_state"
-        if order.received_at is not None and now >= order.received_at + WINDOW_S:
-            return "after_sales_over"
         if self._open(shop, order_id):
             return "refund_open"
         if asked.kind == "return" and order.state == "paid":
             return "invalid"
-        wrong = self._wrong_lines(order, asked)
+        over = set() if by_shop else self._over(order, now)
+        if len(over) == len(order.lines):
+            return "after_sales_over"
+        wrong = self._wrong_lines(order, asked, over)
         if wrong is not None:
             return wrong
-        rest = {number: line.worth - line.refunded for number, line in enumerate(order.lines, 1)}
+        rest = {number: line.left for number, line in enumerate(order.lines, 1) if number not in over}
         goods = {number: line.quantity - line.returned for number, line in enumerate(order.lines, 1)}
         freight_left = order.freight - order.freight_back
-        freight = freight_left if asked.lines is None else asked.freight
+        freight = asked.freight
+        if asked.lines is None:
+            freight = 0 if over else freight_left
         if freight > freight_left:
             return "refund_too_large"
         money = sum(rest.values()) if asked.lines is None else sum(amount for _, amount, _ in asked.lines)
@@ -448,24 +543,36 @@ class Plain:
             lines = tuple((number, rest[number], goods[number] if back else 0) for number in rest if rest[number])
         else:
             lines = asked.lines
-        refund = self.refunds[shop, asked.id] = Refund(asked, order_id, lines, freight, now)
+        refund = Refund(asked, order_id, lines, freight, now)
+        if by_shop and self._over(order, now):
+            if refund.amount > self._credit:
+                return "shop_owes"
+            self._credit -= refund.amount
+        self.refunds[shop, asked.id] = refund
         fair = order.state == "paid" and (
-            ends
-            or (order.freight and not freight and all(a <= order.lines[n - 1].price * q for n, a, q in refund.lines))
+            ends or (order.freight and not freight and all(_at_price(order.lines[n - 1], a, q) for n, a, q in lines))
         )
         if asked.kind == "refund_only" and (by_shop or fair):
             self._agree(shop, asked.id, now)
         return refund.state
 
-    def _wrong_lines(self, order: Order, asked: Asked) -> Code | None:
+    def _over(self, order: Order, now: int) -> set[int]:
+        """The lines whose time to come back has passed."""
+        if order.received_at is None:
+            return set()
+        return {number for number, line in enumerate(order.lines, 1) if now >= order.received_at + line.window}
+
+    def _wrong_lines(self, order: Order, asked: Asked, over: set[int]) -> Code | None:
         numbers = [number for number, _, _ in asked.lines or ()]
         if len(numbers) > len(set(numbers)):
             return "invalid"
         for number, amount, quantity in asked.lines or ():
+            if number in over:
+                return "after_sales_over"
             if not 1 <= number <= len(order.lines):
                 return "invalid"
             line = order.lines[number - 1]
-            if amount > line.worth - line.refunded or quantity > line.quantity - line.returned:
+            if amount > line.left or quantity > line.quantity - line.returned:
                 return "refund_too_large"
             if quantity and asked.kind == "refund_only" and order.state != "paid":
                 return "invalid"
@@ -474,19 +581,24 @@ class Plain:
     def _agree(self, shop: int, refund_id: Any, now: int) -> None:
         refund = self.refunds[shop, refund_id]
         order = self.orders[shop, refund.order]
+        name = (shop, refund.order)
         for number, amount, quantity in refund.lines:
             line = order.lines[number - 1]
-            line.refunded += amount
+            grants = line.refund(amount)
+            if amount:
+                self.granted.give_back(shop, order.wanted.buyer, grants)
+                self.earned.give_back((*name, number), refund_id, amount, grants, now)
             line.returned += quantity
             self.skus[shop, line.sku].sold -= quantity
             self._count(shop, order.wanted.buyer, line, -quantity)
-        order.freight_back += refund.freight
+        if refund.freight:
+            order.freight_back += refund.freight
+            self.earned.give_back((*name, 0), refund_id, refund.freight, [], now)
         if order.refunded == order.total:
             order.state, order.closed_at = "refunded", now
         refund.state, refund.decided_at = "refunding", now
         assert order.payment is not None
         self.money[shop, refund_id] = Money(order.payment, refund.amount)
-        self.transfers[shop, refund.order, "refund_agreed", refund.amount] += 1
         self.events.append((shop, "orders.refund_agreed", refund_id))
 
     def decide(self, shop: int, refund_id: Any, action: str, buyer: int | None, now: int) -> Code:
@@ -534,6 +646,10 @@ class Plain:
                 self.pay(*subject, now)
             elif topic == "payments.refunded":
                 self.confirm(shop, subject, now)
+            elif topic == "orders.received":
+                self.note_due(shop, subject)
+            elif topic == "settlement.paid_out":
+                self.earned.note_paid_out(shop, subject[0], now)
 
     def confirm(self, shop: int, origin: Any, now: int) -> None:
         item = self.refunds.get((shop, origin)) or self.strays[shop, *origin]
@@ -542,24 +658,66 @@ class Plain:
         item.refunded_at = now
         if isinstance(item, Refund):
             item.state = "refunded"
-        self.transfers[shop, item.order, "refund_paid", item.amount] += 1
+        self.earned.post(shop, item.order, "refund_paid", ("buyer_refund", 0), ("provider", 0), item.amount)
 
     def order_of(self, shop: int, origin: Any) -> Any:
         """The order that money goes back for."""
         refund = self.refunds.get((shop, origin))
         return refund.order if refund else self.strays[shop, *origin].order
 
+    # Settling and paying out.
+
+    def note_due(self, shop: int, order_id: Any) -> None:
+        order = self.orders[shop, order_id]
+        assert order.received_at is not None
+        windows = {number: line.window for number, line in enumerate(order.lines, 1)}
+        if order.freight:
+            windows[0] = order.window
+        for number, window in windows.items():
+            self.earned.due.setdefault((shop, order_id, number), order.received_at + window)
+
+    def settle(self, now: int) -> None:
+        """Whatever is due; while the buyer waits for a refund, an order is looked at again in an hour."""
+        for key in [key for key, due_at in self.earned.due.items() if due_at <= now]:
+            shop, order_id, number = key
+            order = self.orders[shop, order_id]
+            asked = [each for each in self.refunds_of(shop, order_id) if each.open]
+            if any(each.asked.person == order.wanted.buyer for each in asked):
+                self.earned.due[key] = now + LATER_S
+            elif number == 0:
+                self.earned.settle(key, order.freight, order.freight_back, (), NOTHING, now)
+            else:
+                line = order.lines[number - 1]
+                self.earned.settle(key, line.paid, line.refunded, line.grants, line.terms, now)
+
+    def gather(self, now: int) -> None:
+        self.earned.gather(self.balances(), now)
+
+    def payout_word(self, key: tuple[str, int, int], attempt: int, word: str, now: int) -> str:
+        for shop, amount in self.earned.payout_word(key, attempt, word, now):
+            self.events.append((shop, "settlement.paid_out", (key, amount)))
+        return self.earned.payouts[key].state
+
     # What follows from all that.
 
-    def balances(self) -> dict[tuple[int, str], int]:
-        ways = {
-            "paid": ("provider", "escrow"),
-            "refund_agreed": ("escrow", "buyer_refund"),
-            "refund_paid": ("buyer_refund", "provider"),
+    def contended(self) -> bool:
+        """Whether late money in several shops wants what campaigns have left: who comes first is not foretold."""
+        late = {
+            subject[0]
+            for _, topic, subject in self.events
+            if topic == "orders.part_paid" and self.orders[subject[:2]].state == "cancelled"
+            if self.orders[subject[:2]].grants
         }
-        balances: Counter[tuple[int, str]] = Counter()
-        for (shop, _, reason, amount), times in self.transfers.items():
-            debit, credit = ways[reason]
-            balances[shop, debit] -= amount * times
-            balances[shop, credit] += amount * times
+        return len(late) > 1
+
+    def balances(self) -> dict[tuple[int, Account], int]:
+        balances: Counter[tuple[int, Account]] = Counter()
+        for (shop, _, _, debit, credit), amount in self.transfers.items():
+            balances[shop, debit] -= amount
+            balances[shop, credit] += amount
         return {account: balance for account, balance in balances.items() if balance}
+
+
+def _at_price(line: Line, amount: int, quantity: int) -> bool:
+    """Whether no more is asked than so many of its goods were paid."""
+    return amount * line.quantity <= line.paid * quantity

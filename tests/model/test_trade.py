@@ -14,12 +14,14 @@ from msgspec.structs import replace
 from reality import Reality
 from story import Disagreement, tell
 
-from fairwind.kernel import Fen
+from fairwind.kernel import PPM_WHOLE, Fen
 from fairwind.orders import Order
 from fairwind.orders.commands import after_sales
 from fairwind.orders.refund import Refund, RefundLine
+from fairwind.settlement.commands import settling
+from fairwind.settlement.share import Held, Shares, Terms
 
-STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "10"))
+STORIES = int(os.environ.get("FAIRWIND_TEST_STORIES", "6"))
 SEED = int(os.environ.get("FAIRWIND_TEST_SEED", "0"))
 STEPS = 200
 
@@ -36,7 +38,14 @@ def test_the_platform_and_the_plain_model_agree_after_every_step(real: Reality) 
     tell(real, range(SEED, SEED + STORIES), STEPS)
 
 
-def test_a_platform_that_keeps_a_fen_is_found_out_by_a_short_story(
+def found_out(real: Reality, *rules: str) -> list[str]:
+    """The short story by which a platform that cheats is found out. rules: those that stories go by."""
+    with pytest.raises(Disagreement) as found:
+        tell(real, range(10), STEPS // 4, rules)
+    return str(found.value).splitlines()
+
+
+def test_a_platform_that_keeps_a_fen_of_a_refund_is_found_out_by_a_short_story(
     real: Reality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = after_sales.agreed
@@ -47,6 +56,20 @@ def test_a_platform_that_keeps_a_fen_is_found_out_by_a_short_story(
         return honest(order, replace(refund, lines=(short, *others)), now)
 
     monkeypatch.setattr(after_sales, "agreed", keeps_a_fen)
-    with pytest.raises(Disagreement) as found:
-        tell(real, range(10), STEPS // 4)
-    assert len(str(found.value).splitlines()) < 12
+    assert len(found_out(real, "change_terms", "buy", "ask", "finish")) < 12
+
+
+def test_a_platform_that_rounds_its_fee_up_is_found_out_by_a_short_story(
+    real: Reality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = settling.share_line
+
+    def rounds_up(there: Held, terms: Terms) -> Shares:
+        shares = honest(there, terms)
+        more = int(there.base_fen * terms.fee_ppm % PPM_WHOLE > 0)
+        return shares._replace(
+            service_fee_fen=Fen(shares.service_fee_fen + more), seller_fen=Fen(shares.seller_fen - more)
+        )
+
+    monkeypatch.setattr(settling, "share_line", rounds_up)
+    assert len(found_out(real, "change_terms", "buy", "finish", "relay", "settle")) < 12

@@ -23,6 +23,7 @@ NAMED_SHELL = {
     *(f"kernel.{name}" for name in ("postgres", "schema", "secrets", "sequences", "settings")),
     "identity.passwords",
     "orders.book",
+    "settlement.payouts",
 }
 """Modules that wait, read or draw by nature although their names do not say so. Think twice before adding one."""
 CLOCKS = {"fairwind.kernel.clock", "fairwind.bench.load", "fairwind.web.journal"}

@@ -25,17 +25,22 @@ from prometheus_client.metrics import MetricWrapperBase
 from rich.cells import cell_len
 
 import fairwind
-from fairwind.bench import main as bench
+from fairwind.alliance import NOMINATION_TRANSITIONS, SAMPLE_TRANSITIONS, NominationState, SampleState
+from fairwind.bench import report
 from fairwind.kernel import Database, Platform, Refused, Settings, SystemClock
 from fairwind.kernel.audit import checks_of
 from fairwind.orders.states import REFUND_TRANSITIONS, TRANSITIONS, RefundState, State, diagram
 from fairwind.payments.payment import TRANSITIONS as PAYMENT_TRANSITIONS
+from fairwind.policy.campaign import TRANSITIONS as CAMPAIGN_TRANSITIONS
+from fairwind.policy.campaign import State as CampaignState
+from fairwind.settlement import PAYOUT_TRANSITIONS
 from fairwind.web.contexts import wire_all
 
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(fairwind.__file__).parent
 BENCHMARK = ROOT / "docs" / "benchmark.json"
-"""What `fairwind bench orders --json` printed, with and without `--stage paid`, and `machine` in words."""
+"""What `fairwind bench orders --json` and `fairwind bench settlement --json` printed, each in both of its stages, and
+`machine` in words."""
 
 _PART = re.compile(r"(<!-- made from the code: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _COLUMN_PX = 12.2
@@ -114,10 +119,30 @@ def refund_states() -> str:
 
 
 def payment_states() -> str:
-    arrows = [
-        f"    {s} --> {after}: {word}" for s, words in PAYMENT_TRANSITIONS.items() for word, after in words.items()
-    ]
-    return _mermaid("\n".join(["stateDiagram-v2", "    [*] --> created", *arrows, "    succeeded --> [*]"]))
+    return _mermaid(_by_word(PAYMENT_TRANSITIONS, "created"))
+
+
+def payout_states() -> str:
+    return _mermaid(_by_word(PAYOUT_TRANSITIONS, "pending"))
+
+
+def campaign_states() -> str:
+    return _mermaid(diagram(CAMPAIGN_TRANSITIONS, CampaignState.PROPOSED))
+
+
+def sample_states() -> str:
+    return _mermaid(diagram(SAMPLE_TRANSITIONS, SampleState.REQUESTED))
+
+
+def nomination_states() -> str:
+    return _mermaid(diagram(NOMINATION_TRANSITIONS, NominationState.NOMINATED))
+
+
+def _by_word(table: Mapping[Any, Mapping[Any, Any]], first: str) -> str:
+    """A table of words, which may repeat what is known, as a Mermaid state diagram."""
+    arrows = [f"    {s} --> {after}: {word}" for s, words in table.items() for word, after in words.items()]
+    ends = [f"    {state} --> [*]" for state, words in table.items() if not words]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {first}", *arrows, *ends])
 
 
 def settings(chinese: bool = False) -> str:
@@ -199,6 +224,8 @@ def _payloads(module: ModuleType) -> Iterator[tuple[str, Any]]:
                 pass
             case ast.Tuple(elts=[ast.Attribute(value=ast.Name(id="events")) as name, ast.Call(func=maker)]):
                 topic = eval(ast.unparse(name), vars(module))  # noqa: S307
+            case ast.Tuple(elts=[_, ast.Name(id=constant), ast.Call(func=maker)]) if constant.isupper():
+                topic = str(vars(module).get(constant))  # of another shop's: the shop comes first
             case _:
                 continue
         if re.fullmatch(r"[a-z]+\.[a-z_]+", topic) and topic.partition(".")[0] in contexts():
@@ -225,18 +252,16 @@ def benchmark(chinese: bool = False) -> str:
     if not BENCHMARK.exists():
         return "还没有测量。" if chinese else "Not measured yet."
     figures = json.loads(BENCHMARK.read_text(encoding="utf-8"))
-    paid = bench._paid_goals(figures) if "paid_per_s" in figures else []
-    goals = [*bench._placed_goals(figures), *paid]
     words = _words("benchmark") if chinese else {}
     yes, no = ("是", "否") if chinese else ("yes", "no")
     rows = [
         (words.get(goal.name, goal.name), goal.measured, goal.goal, "" if goal.met is None else yes if goal.met else no)
-        for goal in goals
+        for goal in report.goals(figures)
     ]
     heads = (
-        ["订单，确认时已落盘", "实测", "目标", "达到"]
+        ["确认时已落盘", "实测", "目标", "达到"]
         if chinese
-        else ["orders, durable when acknowledged", "measured", "goal", "met"]
+        else ["durable when acknowledged", "measured", "goal", "met"]
     )
     machine = figures["machine_in_chinese" if chinese else "machine"]
     return f"{machine}\n\n" + _table(heads, rows)
@@ -249,6 +274,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "order-states": order_states,
     "refund-states": refund_states,
     "payment-states": payment_states,
+    "payout-states": payout_states,
+    "campaign-states": campaign_states,
+    "sample-states": sample_states,
+    "nomination-states": nomination_states,
     "settings": settings,
     "settings-in-chinese": lambda: settings(chinese=True),
     "metrics": metrics,

@@ -175,7 +175,7 @@ def statement(found: dict[str, Any], say: Say, language: Language) -> Renderable
         f"{say(label)} {format_yuan(sums[key])}" for key, label in _SUMS.items() if sums[key] or key == "closing_fen"
     )
     table = Table(box=None, padding=(0, 1), pad_edge=False, expand=True)
-    table.add_column(say("how it comes about"), header_style="bold", ratio=1)
+    table.add_column(say("how it comes about"), header_style="bold", ratio=1, overflow="fold")
     table.add_column(say("fen"), header_style="bold", justify="right", no_wrap=True)
     different = {item["formula"][language]: item["amount_fen"] for item in found["items"]}
     for formula, amount_fen in list(different.items())[:_LINES_SHOWN]:

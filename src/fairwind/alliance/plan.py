@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from fairwind.kernel import Fen, Invalid, PersonId, PlanId, Ppm, ProductId, Refused, ShopId
+from fairwind.kernel import Fen, Invalid, PersonId, PlanId, Ppm, ProductId, Refused, ShopId, portion
 
 COMMISSION_MAX_PPM = Ppm(900_000)
 """What creator and agency may have of a sale together; the rest is room for the highest service fee (FEE_MAX_PPM)."""
@@ -157,8 +157,8 @@ def takes_away(before: Terms | None, after: Terms | None) -> bool:
 
 def earning_fen(price_fen: Fen, creator_ppm: Ppm, alliance_ppm: Ppm) -> Fen:
     """What one piece earns its creator after the platform's share: both shares round down, as when a line settles."""
-    gross_fen = price_fen * creator_ppm // 1_000_000
-    return Fen(gross_fen - gross_fen * alliance_ppm // 1_000_000)
+    gross_fen = portion(price_fen, creator_ppm)
+    return Fen(gross_fen - portion(gross_fen, alliance_ppm))
 
 
 def _rising(values: Iterable[int]) -> bool:

@@ -25,12 +25,12 @@ from fairwind.kernel import (
     SkuId,
     format_yuan,
 )
+from fairwind.kernel.lines import LINES
 from fairwind.kernel.pages import BIGINT_MAX
 from fairwind.kernel.states import WrongState, after
 
 NominationId = NewType("NominationId", UUID)
 
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 _PPM_PERCENT = 10_000
 
 AnyQuantity = Annotated[int, Meta(ge=0, le=10**12)]
@@ -178,13 +178,13 @@ class NominationDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NominationAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the operator says to a nomination."""
 
-    message: Annotated[str, Meta(max_length=200, pattern=_LINES)] = ""
+    message: Annotated[str, Meta(max_length=200, pattern=LINES)] = ""
 
 
 class RemovalReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why the operator takes a product out of the pool."""
 
-    message: Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINES)]
+    message: Annotated[str, Meta(min_length=1, max_length=200, pattern=LINES)]
 
 
 class Nomination(msgspec.Struct, frozen=True):

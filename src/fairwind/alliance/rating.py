@@ -10,11 +10,10 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from fairwind.kernel import OrderId, PersonId, ProductId, Refused, ShopId
+from fairwind.kernel.lines import LINES
 
 CHANGE_WITHIN = timedelta(days=30)
 """So long after it was given a rating may be changed."""
-
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 
 
 class RatingClosed(Refused):
@@ -27,7 +26,7 @@ class RatingDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a buyer says of a line: one to five stars, and words."""
 
     stars: Annotated[int, Meta(ge=1, le=5)]
-    text: Annotated[str, Meta(max_length=500, pattern=_LINES, examples=["料子很厚实，发货快"])] = ""
+    text: Annotated[str, Meta(max_length=500, pattern=LINES, examples=["料子很厚实，发货快"])] = ""
 
 
 class Reviewing(msgspec.Struct, frozen=True):

@@ -13,15 +13,14 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from fairwind.kernel import NotFound, PersonId, ProductId, Refused, ShopId
+from fairwind.kernel.lines import FILLED_LINE, LINES
 from fairwind.kernel.pages import BIGINT_MAX
 from fairwind.kernel.states import WrongState, after
 
 SampleId = NewType("SampleId", UUID)
 
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
-_FILLED_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 
-Words = Annotated[str, Meta(max_length=200, pattern=_LINES)]
+Words = Annotated[str, Meta(max_length=200, pattern=LINES)]
 
 
 class SampleState(StrEnum):
@@ -79,10 +78,10 @@ class SampleLimit(Refused):
 class SampleAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a sample goes. region: the six-digit code of the county (GB/T 2260)."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=_FILLED_LINE, examples=["小风"])]
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=FILLED_LINE, examples=["小风"])]
     phone: Annotated[str, Meta(pattern=r"^\+?[0-9][0-9 -]{4,18}[0-9]$", examples=["13800000000"])]
     region: Annotated[str, Meta(pattern=r"^[1-9][0-9]{5}$", examples=["330106"])]
-    detail: Annotated[str, Meta(min_length=1, max_length=200, pattern=_FILLED_LINE, examples=["文三路 1 号"])]
+    detail: Annotated[str, Meta(min_length=1, max_length=200, pattern=FILLED_LINE, examples=["文三路 1 号"])]
 
 
 class SampleOfferDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +122,7 @@ class SampleAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SampleShipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With whom a sample travels, and under which number."""
 
-    carrier: Annotated[str, Meta(min_length=1, max_length=60, pattern=_FILLED_LINE, examples=["顺丰"])]
+    carrier: Annotated[str, Meta(min_length=1, max_length=60, pattern=FILLED_LINE, examples=["顺丰"])]
     tracking_number: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{4,40}$", examples=["SF1234567890"])]
 
 

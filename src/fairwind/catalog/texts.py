@@ -8,25 +8,22 @@ from typing import Annotated, Any, get_args
 
 from msgspec import Meta
 
-_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-_FILLED_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+from fairwind.kernel.lines import FILLED_LINE, LINE, LINES
+
 _PATH_STEP = r"^[^>\x00-\x1f\x7f-\x9f]*[^>\s\x00-\x1f\x7f-\x9f][^>\x00-\x1f\x7f-\x9f]*$"
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 
 BRIEF_MAX = 1000
 
-ShopName = Annotated[str, Meta(min_length=1, max_length=60, pattern=_FILLED_LINE, examples=["顺风家居"])]
+ShopName = Annotated[str, Meta(min_length=1, max_length=60, pattern=FILLED_LINE, examples=["顺风家居"])]
 CategoryName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PATH_STEP, examples=["居家"])]
 Code = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=_FILLED_LINE, description="Names a product in its shop")
+    str, Meta(min_length=1, max_length=255, pattern=FILLED_LINE, description="Names a product in its shop")
 ]
-Title = Annotated[str, Meta(min_length=1, max_length=255, pattern=_FILLED_LINE, examples=["秋冬保暖加厚澳洲羊毛被"])]
-Brief = Annotated[str, Meta(max_length=BRIEF_MAX, pattern=_LINES, description="A few sentences")]
-Brand = Annotated[str, Meta(max_length=100, pattern=_LINE)]
-Unit = Annotated[str, Meta(max_length=20, pattern=_LINE, description="What one of it is called, such as 件")]
-Spec = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=_FILLED_LINE, description="Names a SKU in its product")
-]
+Title = Annotated[str, Meta(min_length=1, max_length=255, pattern=FILLED_LINE, examples=["秋冬保暖加厚澳洲羊毛被"])]
+Brief = Annotated[str, Meta(max_length=BRIEF_MAX, pattern=LINES, description="A few sentences")]
+Brand = Annotated[str, Meta(max_length=100, pattern=LINE)]
+Unit = Annotated[str, Meta(max_length=20, pattern=LINE, description="What one of it is called, such as 件")]
+Spec = Annotated[str, Meta(min_length=1, max_length=255, pattern=FILLED_LINE, description="Names a SKU in its product")]
 
 PLAIN_SPEC = "标准"
 """The spec of a product that comes in one kind only."""

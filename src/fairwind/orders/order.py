@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from fairwind.alliance import Commission, Evidence
+from fairwind.alliance import CLICKS_MAX, Commission, Evidence
 from fairwind.content import Placement
 from fairwind.inventory import Quantity
 from fairwind.kernel import (
@@ -32,8 +32,6 @@ from fairwind.orders.states import State
 from fairwind.policy import Grant
 
 LINES_MAX = 50
-CLICKS_MAX = 20
-"""Clicks on outside links that a line may come with."""
 
 
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

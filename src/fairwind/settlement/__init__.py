@@ -12,8 +12,6 @@ from fairwind.settlement.payouts import Payouts
 from fairwind.settlement.period import PeriodClosed
 from fairwind.settlement.settlement import Settlement
 from fairwind.settlement.store.decided import decided_count, decided_lines
-from fairwind.settlement.store.periods import closed_until
-from fairwind.settlement.store.withholdings import withheld
 from fairwind.settlement.wiring import wire
 
 __all__ = [
@@ -29,10 +27,8 @@ __all__ = [
     "Settlement",
     "Statements",
     "Withholdings",
-    "closed_until",
     "decided_count",
     "decided_lines",
     "settle",
     "wire",
-    "withheld",
 ]

@@ -30,7 +30,7 @@ from fairwind.kernel import (
 from fairwind.kernel.outbox import Event
 from fairwind.ledger import balances
 from fairwind.orders import Order, ShipmentDraft, Shipping, place, ship
-from fairwind.orders.commands.after_sales import Asking, ask_refunds
+from fairwind.orders.commands.after_sales import Asking, Backing, ask_refunds
 from fairwind.orders.commands.delivery import Receiving, receive
 from fairwind.orders.refund import RefundDraft, RefundLineDraft
 from fairwind.policy.campaign import PLATFORM, CampaignDraft, FunderId, FundingDraft, Rule, Scope
@@ -167,7 +167,7 @@ async def refunded(
     drafts = tuple(RefundLineDraft(line_no, amount_fen) for line_no, amount_fen in lines) or None
     draft = RefundDraft(id or RefundId(uuid7(now)), "refund_only", "补偿", drafts, freight_fen)
     asking = Asking(order.id, draft, PersonId(2), None)
-    [outcome] = await database.run(lambda tx: ask_refunds(tx, order.shop_id, [asking], now, WINDOW, claw_back))
+    [outcome] = await database.run(lambda tx: ask_refunds(tx, order.shop_id, [asking], now, WINDOW, Backing(claw_back)))
     accepted(outcome)
 
 

@@ -247,6 +247,7 @@ class Earned:
         state = following.get((payout.state, word))
         if state is not None:
             payout.state = state
+            payout.attempts += word == "retry"
             self.touched[key] = now
             payout.finished_at = now if state == "released" else None
             if state == "released":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -502,7 +503,7 @@ class Plain:
 
     def ask(self, shop: int, items: Iterable[tuple[Any, Asked, bool]], now: int) -> list[Code]:
         """As orders, what is asked and whether by the shop. What the shop can lend is reckoned once for them all."""
-        self._credit = self.balances().get((shop, ("shop", 0)), 0) + DEBT_MAX
+        self._credit = self._credit_of(shop)
         return [self._ask(shop, order_id, asked, now, by_shop=by_shop) for order_id, asked, by_shop in items]
 
     def _ask(self, shop: int, order_id: Any, asked: Asked, now: int, *, by_shop: bool) -> Code:
@@ -545,9 +546,9 @@ class Plain:
             lines = asked.lines
         refund = Refund(asked, order_id, lines, freight, now)
         if by_shop and self._over(order, now):
-            if refund.amount > self._credit:
+            if self._given(order, refund) > self._credit:
                 return "shop_owes"
-            self._credit -= refund.amount
+            self._credit -= self._given(order, refund)
         self.refunds[shop, asked.id] = refund
         fair = order.state == "paid" and (
             ends or (order.freight and not freight and all(_at_price(order.lines[n - 1], a, q) for n, a, q in lines))
@@ -555,6 +556,17 @@ class Plain:
         if asked.kind == "refund_only" and (by_shop or fair):
             self._agree(shop, asked.id, now)
         return refund.state
+
+    def _credit_of(self, shop: int) -> int:
+        """What the shop can give back of what has settled: what it has, or may owe beside what it owes already."""
+        swept = [each.amount for each in self.earned.swept if (each.payee, each.payout) == (("shop", shop), None)]
+        return self.balances().get((shop, ("shop", 0)), 0) + min(sum(swept), 0) + DEBT_MAX
+
+    @staticmethod
+    def _given(order: Order, refund: Refund) -> int:
+        """What the refund takes, with what goes back to those who added to the price."""
+        grants = [grant for no, amount, _ in refund.lines for grant in deepcopy(order.lines[no - 1]).refund(amount)]
+        return refund.amount + sum(grant.amount for grant in grants)
 
     def _over(self, order: Order, now: int) -> set[int]:
         """The lines whose time to come back has passed."""
@@ -601,7 +613,12 @@ class Plain:
         self.money[shop, refund_id] = Money(order.payment, refund.amount)
         self.events.append((shop, "orders.refund_agreed", refund_id))
 
-    def decide(self, shop: int, refund_id: Any, action: str, buyer: int | None, now: int) -> Code:
+    def decide(self, shop: int, items: Iterable[tuple[Any, str, int | None]], now: int) -> list[Code]:
+        """As orders, what is decided, and by which buyer or by the shop."""
+        self._credit = self._credit_of(shop)
+        return [self._decide(shop, *item, now) for item in items]
+
+    def _decide(self, shop: int, refund_id: Any, action: str, buyer: int | None, now: int) -> Code:
         refund = self.refunds.get((shop, refund_id))
         if refund is None or self._visible(shop, refund.order, buyer) is None:
             return "not_found"
@@ -617,6 +634,11 @@ class Plain:
         if not refund.open or (action == "take back" and refund.state == "requested"):
             return "wrong_state"
         if pays.get((action, refund.state)):
+            order = self.orders[shop, refund.order]
+            if refund.asked.person != order.wanted.buyer and self._over(order, now):
+                if self._given(order, refund) > self._credit:
+                    return "shop_owes"
+                self._credit -= self._given(order, refund)
             self._agree(shop, refund_id, now)
         else:
             refund.state, refund.decided_at = done[0], now

@@ -46,7 +46,7 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.audit import checks_of
 from fairwind.orders import LineDraft, OrderDraft, Placing
-from fairwind.orders.commands.after_sales import Asking, Deciding, ask_refunds, confirm_refunds, decide_refunds
+from fairwind.orders.commands.after_sales import Asking, Backing, Deciding, ask_refunds, confirm_refunds, decide_refunds
 from fairwind.orders.commands.delivery import Cancelling, Receiving, ShipmentDraft, Shipping, cancel, receive, ship
 from fairwind.orders.commands.paying import deliver, pay
 from fairwind.orders.commands.placing import place
@@ -67,12 +67,14 @@ from fairwind.settlement.payout import Payout, PayoutTold
 from fairwind.settlement.payouts import Payouts
 from fairwind.settlement.provider import PayoutStanding
 from fairwind.settlement.settlement import Settlement
+from fairwind.settlement.store.payouts import owed_by
 from fairwind.web.contexts import wire_all
 from market import ADDRESS, CONTEXTS, open_shop
 
 T = TypeVar("T")
 
 START = datetime(2020, 6, 18, 12, tzinfo=UTC)
+BACKING = Backing(claw_back, owed_by, DEBT_MAX)
 HOLD_TTL, RECEIPT_AFTER, WINDOW = (timedelta(seconds=seconds) for seconds in (HOLD_S, RECEIPT_S, WINDOW_S))
 
 
@@ -337,14 +339,15 @@ class Reality:
         return self._batch(receive, shop, (Receiving(id_of(order), _person(buyer)) for order, buyer in items), WINDOW)
 
     def ask(self, shop: int, items: Iterable[tuple[int, Asked, bool]]) -> list[str]:
-        return self._batch(ask_refunds, shop, (_asking(*item) for item in items), WINDOW, claw_back, DEBT_MAX)
+        return self._batch(ask_refunds, shop, (_asking(*item) for item in items), WINDOW, BACKING)
 
     def decide(self, shop: int, items: Iterable[tuple[int, str, int | None]]) -> list[str]:
         return self._batch(
             decide_refunds,
             shop,
             (Deciding(id_of(refund), RefundAction(action), "", _person(buyer)) for refund, action, buyer in items),
-            claw_back,
+            WINDOW,
+            BACKING,
         )
 
     # What happens by itself.

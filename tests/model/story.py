@@ -546,7 +546,7 @@ class Story:
             refund = self.model.refunds.get((shop, number))
             buyer = self.buyer_of(shop, refund.order) if refund else NOBODY
             batch += self.doubled((number, action, buyer if action == "withdraw" else None))
-        self.agree(batch, self.real.decide(shop, batch), [self.model.decide(shop, *item, self.now) for item in batch])
+        self.agree(batch, self.real.decide(shop, batch), self.model.decide(shop, batch, self.now))
 
     @likely(6)
     def refund_words(self) -> None:

@@ -836,7 +836,7 @@ class Trade:
         back = await refund(await shipped("two_lines", *[(shop.sku_ids[0], 1)] * 2), one_of_two)
         for action in (RefundAction.AGREE, RefundAction.TAKE_BACK):
             decision = [Deciding(back.id, action, "", None)]
-            await database.run(lambda tx, decision=decision: decide_refunds(tx, shop.id, decision, NOW))
+            await database.run(lambda tx, decision=decision: decide_refunds(tx, shop.id, decision, NOW, WINDOW))
         whole = await order("refunded")
         await paid(database, whole)
         done = await refund(whole, RefundDraft(refund_id(), "refund_only", "不想要了"))

@@ -135,7 +135,7 @@ async def decide(
     database: Database, shop: Shop, refund: Refund, action: RefundAction, buyer_id: PersonId | None = None
 ) -> Refund | Refused:
     items = [Deciding(refund.id, action, "好的", buyer_id)]
-    return (await database.run(lambda tx: decide_refunds(tx, shop.id, items, NOW)))[0]
+    return (await database.run(lambda tx: decide_refunds(tx, shop.id, items, NOW, WINDOW)))[0]
 
 
 class TestPlacing:

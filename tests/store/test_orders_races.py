@@ -127,6 +127,7 @@ async def _at_now(command: Command, tx: Transaction, shop_id: int, items: Sequen
 PLACE = partial(place, hold_ttl=HOLD_TTL)
 SHIP = partial(ship, receipt_after=RECEIPT_AFTER)
 ASK = partial(ask_refunds, window=WINDOW)
+DECIDE = partial(decide_refunds, window=WINDOW)
 RECEIVE = partial(receive, window=WINDOW)
 MEET = partial(meet_deadlines, window=WINDOW)
 
@@ -406,7 +407,7 @@ async def test_a_refund_is_decided_one_way(database: Database, race: Race) -> No
         Deciding(refund.id, RefundAction.DECLINE, "", None),
         Deciding(refund.id, RefundAction.WITHDRAW, "", BUYER),
     ]
-    outcomes = await race(shop, shuffled(*[(decide_refunds, decision) for decision in decisions * 10]))
+    outcomes = await race(shop, shuffled(*[(DECIDE, decision) for decision in decisions * 10]))
     told = codes(outcomes)
     assert told.pop("wrong_state") == 20
     assert list(told.values()) == [10]
@@ -489,7 +490,7 @@ async def test_everything_at_once_breaks_nothing_and_nobody_waits_for_each_other
             (MEET, order.id),
             (ASK, Asking(order.id, draft, order.buyer_id, order.buyer_id)),
             (ASK, Asking(order.id, draft, MERCHANT, None)),
-            (decide_refunds, Deciding(draft.id, action, "", None)),
+            (DECIDE, Deciding(draft.id, action, "", None)),
             (adjust, Adjusting(random.choice(shop.sku_ids), change, BUYER)),
         ]
         return random.choice(calls)

@@ -8,6 +8,7 @@ from itertools import count
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from fairwind.kernel import Database, Fen, NotFound, PayoutId, PersonId, ShopId, accepted, uuid7
 from fairwind.kernel.pages import NEWEST
@@ -305,7 +306,11 @@ async def test_what_a_released_payout_was_made_of_goes_into_the_next_one_with_wh
     assert await waiting(database, payee) == [-120, 500]
     assert (await assembled(database, payee)).amount_fen == 380
 
-    assert (await told(database, payout, "succeeded")).state == "released"
+    with capture_logs() as logged:
+        assert (await told(database, payout, "succeeded")).state == "released"
+    assert [(each["event"], each["payout_id"], each["fen"]) for each in logged] == [
+        ("released_payout_paid", str(payout.id), 500)
+    ]
     assert await paid_out_events(database, payout) == []
     with pytest.raises(WrongPayoutState):
         await database.run(lambda tx: retry_payout(tx, payout.id, NOW))

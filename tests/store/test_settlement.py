@@ -26,12 +26,15 @@ from fairwind.alliance.commands.reserves import Keeping, keep_stock
 from fairwind.alliance.link import Following, LinkDraft, PromotionDraft
 from fairwind.inventory import stock_locked
 from fairwind.kernel import (
+    CampaignId,
     ClickId,
     Database,
     Fen,
     NotFound,
     PersonId,
     Platform,
+    RefundId,
+    Refused,
     Settings,
     ShiftedClock,
     Transaction,
@@ -39,21 +42,30 @@ from fairwind.kernel import (
     uuid7,
 )
 from fairwind.orders import Order, OrderDraft, Placing, place
-from fairwind.orders.commands.after_sales import Asking, ShopOwes, ask_refunds
+from fairwind.orders.commands.after_sales import Asking, Backing, Deciding, ShopOwes, ask_refunds, decide_refunds
 from fairwind.orders.commands.delivery import Cancelling, cancel
 from fairwind.orders.commands.rating import Saying, rate_lines
 from fairwind.orders.order import for_buyer
-from fairwind.orders.refund import Refund, RefundDraft, RefundLineDraft
-from fairwind.orders.states import WrongState
+from fairwind.orders.refund import GivenBack, Refund, RefundDraft, RefundLineDraft
+from fairwind.orders.states import RefundAction, RefundState, WrongState
+from fairwind.policy import Grant
+from fairwind.policy.campaign import FunderId
+from fairwind.settlement.commands.payouts import assemble
 from fairwind.settlement.commands.settling import claw_back
+from fairwind.settlement.netting import Payee
+from fairwind.settlement.period import PeriodClosed
 from fairwind.settlement.settlement import Settlement
+from fairwind.settlement.store.payouts import owed_by
 from fairwind.web.contexts import wire_all
 from fairwind.web.replays import replay_lines
-from market import HOLD_TTL, WINDOW, Shop, broken, open_shop, order_id, paid, placing
+from market import HOLD_TTL, NOW, WINDOW, Shop, broken, open_shop, order_id, paid, placing
+from payables import swept
 from plans import publish, rate, terms
 
 OVER = LATER + WINDOW
 """When the after-sales window of what was received at LATER has passed."""
+LENT = Backing(claw_back, owed_by, 10)
+"""The platform lends a shop ten fen."""
 BUYER, MERCHANT = PersonId(7), PersonId(2)
 
 
@@ -67,6 +79,25 @@ async def terms_of(database: Database, order: Order) -> dict[str, object]:
         )
     assert row is not None
     return dict(row._asdict())
+
+
+def giving(order: Order, amount_fen: int) -> Asking:
+    """The shop gives so much of the order's first line."""
+    lines = (RefundLineDraft(1, Fen(amount_fen)),)
+    return Asking(order.id, RefundDraft(uuid7(OVER), "refund_only", "补偿", lines), MERCHANT, None)
+
+
+async def asked(database: Database, shop: Shop, item: Asking, now: datetime = OVER) -> Refund | Refused:
+    [outcome] = await database.run(lambda tx: ask_refunds(tx, shop.id, [item], now, WINDOW, LENT))
+    return outcome
+
+
+async def decided(
+    database: Database, shop: Shop, refund: Refund, action: RefundAction, *, by_operator: bool = False
+) -> Refund | Refused:
+    deciding = Deciding(refund.id, action, "", None, by_operator)
+    [outcome] = await database.run(lambda tx: decide_refunds(tx, shop.id, [deciding], OVER, WINDOW, LENT))
+    return outcome
 
 
 async def sound(database: Database, shop: Shop) -> None:
@@ -282,24 +313,101 @@ class TestTakingBack:
         shop = await open_shop(database, 9)
         order = await received(database, await ordered(database, shop))
         await settled(database, shop.id, OVER)
-        asked = {
-            fen: Asking(
-                order.id, RefundDraft(uuid7(OVER), "refund_only", "补偿", (RefundLineDraft(1, fen),)), MERCHANT, None
-            )
-            for fen in (9_812, 9_811)
-        }
-
-        async def give(item: Asking) -> object:
-            [outcome] = await database.run(lambda tx: ask_refunds(tx, shop.id, [item], OVER, WINDOW, claw_back, 10))
-            return outcome
-
-        refusal = await give(asked[9_812])
+        refusal = await asked(database, shop, giving(order, 9_812))
         assert isinstance(refusal, ShopOwes)
         assert refusal.more == {"left_fen": 9_811}
-        assert isinstance(await give(asked[9_811]), Refund)
-        by_operator = replace(asked[9_812], draft=RefundDraft(uuid7(OVER), "refund_only", "补偿"), by_operator=True)
-        assert isinstance(await give(by_operator), Refund)
+        assert isinstance(await asked(database, shop, giving(order, 9_811)), Refund)
+        all_left = RefundDraft(uuid7(OVER), "refund_only", "补偿")
+        assert isinstance(
+            await asked(database, shop, Asking(order.id, all_left, MERCHANT, None, by_operator=True)), Refund
+        )
         await sound(database, shop)
+
+    async def test_a_debt_that_a_sweep_took_out_of_the_book_still_counts(self, database: Database) -> None:
+        shop = await open_shop(database, 9)
+        first, second = [await received(database, await ordered(database, shop)) for _ in range(2)]
+        await settled(database, shop.id, OVER)
+        await swept(database, shop.id, 100)
+        await database.run(lambda tx: assemble(tx, Payee("shop", shop.id), Fen(1), "sandbox", OVER))
+        assert isinstance(await asked(database, shop, giving(first, 10)), Refund)
+        await swept(database, shop.id, 101)
+        assert ("shop", 0) not in await book(database, shop.id)
+        refusal = await asked(database, shop, giving(second, 1))
+        assert isinstance(refusal, ShopOwes)
+        assert refusal.more == {"left_fen": 0}
+        # 9,801 more stand for the debt of ten, and ten are lent again.
+        await received(database, await ordered(database, shop))
+        await settled(database, shop.id, OVER)
+        assert isinstance(await asked(database, shop, giving(second, 9_802)), ShopOwes)
+        assert isinstance(await asked(database, shop, giving(second, 9_801)), Refund)
+        await sound(database, shop)
+
+    async def test_what_goes_back_to_funders_counts_with_what_goes_back_to_the_buyer(self, database: Database) -> None:
+        shop = await open_shop(database, 9)
+        await subsidised(database, shop, 9_000)
+        order = await received(database, await ordered(database, shop))
+        await settled(database, shop.id, OVER)
+        # 900 paid and 9,000 given, less 99 of fee: 9,801 in the book and ten to be lent.
+        await swept(database, shop.id, 100)
+        refusal = await asked(database, shop, giving(order, 2))
+        assert isinstance(refusal, ShopOwes)
+        assert "takes 22 fen with the subsidies that go back" in str(refusal)
+        assert isinstance(await asked(database, shop, giving(order, 1)), ShopOwes)  # 11 with the subsidies
+
+    async def test_goods_a_shop_called_back_are_looked_at_again_when_they_are_there(self, database: Database) -> None:
+        shop = await open_shop(database, 9)
+        order = await received(database, await ordered(database, shop))
+        await settled(database, shop.id, OVER)
+        recalled = await asked(
+            database, shop, Asking(order.id, RefundDraft(uuid7(OVER), "return", "召回"), MERCHANT, None)
+        )
+        assert isinstance(recalled, ShopOwes)
+        some = RefundDraft(uuid7(OVER), "return", "召回", (RefundLineDraft(1, 9_811),))
+        recalled = await asked(database, shop, Asking(order.id, some, MERCHANT, None))
+        assert isinstance(recalled, Refund)
+        await swept(database, shop.id, 100)
+
+        assert isinstance(await decided(database, shop, recalled, RefundAction.AGREE), Refund)
+        assert isinstance(await decided(database, shop, recalled, RefundAction.TAKE_BACK), ShopOwes)
+        assert (await book(database, shop.id)).get(("shop", 0)) is None
+        back = await decided(database, shop, recalled, RefundAction.TAKE_BACK, by_operator=True)
+        assert isinstance(back, Refund)
+        assert back.state == RefundState.REFUNDING
+        assert (await book(database, shop.id))["shop", 0] == -(9_811 - 98)
+
+    async def test_what_a_buyer_asked_for_in_time_is_never_refused_for_the_shop_s_debts(
+        self, database: Database
+    ) -> None:
+        shop = await open_shop(database, 9)
+        order = await received(database, await ordered(database, shop))
+        wanted = RefundDraft(uuid7(LATER), "return", "不合适")
+        back = await asked(database, shop, Asking(order.id, wanted, BUYER, BUYER), LATER)
+        assert isinstance(back, Refund)
+        for action in (RefundAction.AGREE, RefundAction.TAKE_BACK):
+            assert isinstance(await decided(database, shop, back, action), Refund)
+        await sound(database, shop)
+
+    async def test_into_a_closed_month_neither_money_nor_a_subsidy_goes_back(self, database: Database) -> None:
+        shop = await open_shop(database, 9)
+        order = await ordered(database, shop)
+        grant = Grant(CampaignId(1), FunderId(shop.id), Fen(1), in_base=True)
+        given = GivenBack(RefundId(uuid7(OVER)), order.id, 1, Fen(2))
+
+        class UndoneError(Exception):
+            pass
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(
+                "INSERT INTO settlement.closed_period VALUES ('2020-06', %s, %s, %s, 0)", (NOW, OVER, OVER)
+            )
+            # Of what has not settled, escrow gives the money: that is on no statement. A subsidy is on its funder's.
+            assert len(await claw_back(tx, shop.id, [given], NOW)) == 1
+            with pytest.raises(PeriodClosed):
+                await claw_back(tx, shop.id, [replace(given, grants=(grant,))], NOW)
+            raise UndoneError
+
+        with pytest.raises(UndoneError):
+            await database.run(work)
 
     async def test_what_the_shop_offers_by_itself_puts_nothing_off(self, database: Database) -> None:
         shop = await open_shop(database, 9)

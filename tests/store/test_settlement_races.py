@@ -36,7 +36,7 @@ from fairwind.kernel import (
 )
 from fairwind.ledger import transfers_posted
 from fairwind.orders import Order, place, sold_lines
-from fairwind.orders.commands.after_sales import Asking, ask_refunds
+from fairwind.orders.commands.after_sales import Asking, Backing, ask_refunds
 from fairwind.orders.refund import RefundDraft, RefundLineDraft
 from fairwind.policy.campaign import Rule, Scope
 from fairwind.policy.commands.purses import return_unused
@@ -110,7 +110,7 @@ def giving(order: Order, amount_fen: int | None) -> Work:
     asking = Asking(order.id, RefundDraft(RefundId(uuid7(OVER)), "refund_only", "补偿", lines), OPERATOR, None)
 
     async def work(tx: Transaction) -> None:
-        [outcome] = await ask_refunds(tx, order.shop_id, [asking], OVER, WINDOW, claw_back)
+        [outcome] = await ask_refunds(tx, order.shop_id, [asking], OVER, WINDOW, Backing(claw_back))
         accepted(outcome)
 
     return work

@@ -252,7 +252,7 @@ class TestStatements:
         answer = await page(database, Payee("creator", trade.host))
         assert answer.items[-1].kind == "swept"
         assert answer.items[-1].amount_fen == -694
-        assert answer.items[-1].formula.en == "moved into a payout: 694 fen"
+        assert answer.items[-1].formula.en == "694 fen wait for the next payout"
         assert answer.sums is not None
         assert answer.sums.closing_fen == 0
 
@@ -461,9 +461,9 @@ async def withhold(
     return outcome
 
 
-async def kept(database: Database, order: Order) -> set[tuple[OrderId, int]]:
+async def kept(database: Database, order: Order, now: datetime = LATER) -> set[tuple[OrderId, int]]:
     async with database.transaction() as tx:
-        return await tx.ask(withheld(order.shop_id, [order.id]))
+        return await tx.ask(withheld(order.shop_id, [order.id], now))
 
 
 class TestWithholding:
@@ -476,7 +476,8 @@ class TestWithholding:
             lambda tx: release_withholdings(tx, there.shop.id, [Releasing(opened.id, Asker(BUYER))], OVER)
         )
         assert accepted(released).released_by == BUYER
-        assert await kept(database, there.order) == set()
+        assert await kept(database, there.order, OVER - timedelta(seconds=1)) == {(there.order.id, 1)}
+        assert await kept(database, there.order, OVER) == set()
         assert await settled(database, there.shop.id, OVER + timedelta(days=1)) == 1
         assert await unsound(database, there.shop.id) == []
 
@@ -497,9 +498,9 @@ class TestWithholding:
         await withhold(database, there.order, draft(until=LATER + timedelta(days=3)), Asker(BUYER))
         before, after = (Withholdings(platform(database, LATER + timedelta(days=days))) for days in (2, 3))
         await before.end_withholdings()
-        assert await kept(database, there.order)
+        assert await kept(database, there.order, LATER + timedelta(days=2))
         await after.end_withholdings()
-        assert not await kept(database, there.order)
+        assert not await kept(database, there.order, LATER + timedelta(days=3))
         [ended] = await after.of_order(there.shop.id, there.order.id, BUYER)
         assert (ended.released_by, ended.released_at) == (None, LATER + timedelta(days=3))
 

@@ -65,6 +65,15 @@ def test_a_failure_of_an_earlier_attempt_does_not_stop_the_later_one():
     assert payout_told(again, word("failed", attempt=2, reason="no"), NOW).reason == "no"
 
 
+def test_to_send_it_again_makes_every_word_of_the_attempt_before_late():
+    again = after(word("failed", reason="no"), word("retry"))
+
+    assert again.attempts == 2
+    assert payout_told(again, word("failed", attempt=1, reason="no"), NOW) == again
+    assert payout_told(again, word("retry", attempt=1), NOW) == again
+    assert payout_told(again, word("succeeded", attempt=1), NOW).state == "succeeded"
+
+
 # The sandbox provider.
 
 

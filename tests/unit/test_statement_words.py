@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from fairwind.kernel import CHINA, Fen, Forbidden, IdReused, Invalid, NotFound, OrderId, PersonId, Ppm, ShopId
+from fairwind.kernel import CHINA, Fen, Forbidden, IdReused, Invalid, NotFound, OrderId, PersonId, Ppm, ShopId, uuid7
 from fairwind.settlement import spreadsheet
 from fairwind.settlement.earning import Sale, earning, estimate, share_of, why
 from fairwind.settlement.formula import Words, formula, rate
@@ -72,7 +73,10 @@ ITEMS = {
 
 
 def entry(item: str, amount_fen: int, kind: str = "settled", **facts: object) -> Entry:
-    sold = Sold("雨伞", "红", 1)
+    """An entry of a line that sold for 98 yuan, or for what is settled where that is more."""
+    settled = facts.get("settled")
+    paid_fen = max(9_800, settled.held.paid_fen) if isinstance(settled, Settled) else 9_800
+    sold = Sold("雨伞", "红", 1, Fen(paid_fen))
     return Entry(SHOP, NOW, "x", kind, item, ORDER, 1, None, amount_fen, **({"sold": sold} | facts))  # type: ignore[arg-type]
 
 
@@ -176,6 +180,13 @@ class TestFormulas:
         assert told["alliance_fee"].en.endswith("alliance fee 10 % of it = 196 fen")
         assert told["proceeds"].zh == "实付 9,800 + 补贴 200 − 技术服务费 196 − 佣金 1,960 = 7,844 分"
 
+    def test_what_was_refunded_before_a_line_settled_is_told(self) -> None:
+        held = Held(Fen(9000), Fen(9000), Fen(9000))
+        settled = Settled(held, Terms("shop", Ppm(20_000)), share_line(held, Terms("shop", Ppm(20_000))))
+        told = formula(entry("proceeds", 8_820, settled=settled))
+        assert told.zh == "实付 9,800 − 此前已退 800 − 技术服务费 180 = 8,820 分"
+        assert told.en == "paid 9,800 − refunded before 800 − service fee 180 = 8,820 fen"
+
     def test_a_formula_that_does_not_give_the_amount_is_not_told(self) -> None:
         held = Held(Fen(9800), Fen(9800), Fen(9800))
         settled = Settled(held, TERMS, share_line(held, TERMS))
@@ -206,8 +217,12 @@ class TestFormulas:
             "campaign 5: 300 fen on line 1; campaign 6: 200 fen on line 2"
         )
         assert formula(entry("subsidy", -501, "subsidised", funded=funded)).en == "subsidy: 501 fen"
-        assert formula(entry("sweep", -1235, "swept")).zh == "转入提现 1,235 分"
-        assert formula(entry("sweep", 378, "swept")).en == "a debt of 378 fen was netted against a payout"
+        assert formula(entry("sweep", -1235, "swept")).zh == "1,235 分待下次打款"
+        assert formula(entry("sweep", 378, "swept")).en == "a debt of 378 fen is carried to the next payout"
+        in_payout = {"reference": uuid7(NOW)}
+        assert formula(replace(entry("sweep", -1235, "swept"), **in_payout)).zh == "转入打款 1,235 分"
+        netted = replace(entry("sweep", 378, "swept"), **in_payout)
+        assert formula(netted).en == "a debt of 378 fen was netted against a payout"
         assert formula(entry("subsidy", 61, "subsidy_returned")).en == "a refund gave 61 fen of the subsidy back"
 
     @given(st.integers(0, 1_000_000))
@@ -396,9 +411,18 @@ class TestWithholdings:
         assert isinstance(first, Withholding)
         over = release(first, OPERATOR, NOW)
         assert isinstance(over, Withholding)
-        for asker in (BUYER, MEMBER):
-            assert isinstance(opened(wanted(number=2), asker, [over]), AlreadyWithheld)
+        assert isinstance(opened(wanted(number=2), BUYER, [over]), AlreadyWithheld)
         assert isinstance(opened(wanted(number=2), OPERATOR, [over]), Withholding)
+
+    def test_buyer_and_shop_cannot_use_up_each_other_s_dispute(self) -> None:
+        for asker, other in ((BUYER, MEMBER), (MEMBER, BUYER)):
+            first = opened(wanted(), asker)
+            assert isinstance(first, Withholding)
+            assert isinstance(opened(wanted(number=2), other, [first]), Withholding)
+            over = release(first, OPERATOR, NOW)
+            assert isinstance(over, Withholding)
+            assert isinstance(opened(wanted(number=2), other, [over]), Withholding)
+            assert isinstance(opened(wanted(number=2), asker, [over]), AlreadyWithheld)
 
     @pytest.mark.parametrize("asker", [BUYER, MEMBER])
     def test_nobody_but_an_operator_holds_back_what_others_have_earned_without_end(self, asker: Asker) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, TypeVar
@@ -34,7 +34,15 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.pages import Before
 from fairwind.orders import events
-from fairwind.orders.commands.after_sales import Asking, Clawback, Deciding, ask_refunds, decide_refunds, from_escrow
+from fairwind.orders.commands.after_sales import (
+    UNSETTLED,
+    Asking,
+    Backing,
+    Clawback,
+    Deciding,
+    ask_refunds,
+    decide_refunds,
+)
 from fairwind.orders.commands.batch import order_of
 from fairwind.orders.commands.delivery import (
     Cancelling,
@@ -115,22 +123,21 @@ class Orders:
         self._asking: Gate[ShopId, Asking, Refund] = platform.gate("ask_refund", self._ask_refunds)
         self._deciding: Gate[ShopId, Deciding, Refund] = platform.gate("decide_refund", self._decide_refunds)
         self._rating: Gate[ShopId, Saying, Rating] = platform.gate("rate", rate_lines)
-        self._clawback: Clawback = from_escrow
+        self._backing = UNSETTLED
 
-    def claw_back_by(self, clawback: Clawback) -> None:
-        """Have clawback say whose money a refund takes, where it is in escrow no more."""
-        self._clawback = clawback
+    def back_by(self, clawback: Clawback, owed: Callable[[ShopId], Query[int]]) -> None:
+        """Have clawback say whose money a refund takes where it is in escrow no more, and owed what a shop owes."""
+        self._backing = Backing(clawback, owed, self._platform.settings.shop_debt_max_fen)
 
     async def _ask_refunds(
         self, tx: Transaction, shop_id: ShopId, items: Sequence[Asking], now: datetime
     ) -> list[Refund | Refused]:
-        debt_max_fen = self._platform.settings.shop_debt_max_fen
-        return await ask_refunds(tx, shop_id, items, now, self.after_sales_window, self._clawback, debt_max_fen)
+        return await ask_refunds(tx, shop_id, items, now, self.after_sales_window, self._backing)
 
     async def _decide_refunds(
         self, tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime
     ) -> list[Refund | Refused]:
-        return await decide_refunds(tx, shop_id, items, now, self._clawback)
+        return await decide_refunds(tx, shop_id, items, now, self.after_sales_window, self._backing)
 
     async def place(self, shop_id: ShopId, draft: OrderDraft, buyer_id: PersonId) -> Order:
         """Place an order; it is committed when this answers."""
@@ -227,8 +234,10 @@ class Orders:
         action: RefundAction,
         message: str = "",
         buyer_id: PersonId | None = None,
+        *,
+        by_operator: bool = False,
     ) -> Refund:
-        return await self._deciding(shop_id, Deciding(refund_id, action, message, buyer_id))
+        return await self._deciding(shop_id, Deciding(refund_id, action, message, buyer_id, by_operator))
 
     async def rate(
         self, shop_id: ShopId, order_id: OrderId, line_no: int, buyer_id: PersonId, draft: RatingDraft

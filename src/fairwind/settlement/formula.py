@@ -13,7 +13,7 @@ import msgspec
 
 from fairwind.kernel import Fen, pro_rata
 from fairwind.settlement.share import Shares, share_line
-from fairwind.settlement.statement import Entry, Returned, Settled
+from fairwind.settlement.statement import Entry, Returned, Settled, Sold
 
 Language = Literal["zh", "en"]
 
@@ -36,7 +36,7 @@ PARTS = {
     "mcn_share": Words("MCN share", "机构分成"),
     "agency_fee": Words("agency fee", "团长服务费"),
     "subsidy": Words("subsidy", "补贴"),
-    "sweep": Words("payout", "提现"),
+    "sweep": Words("payout", "打款"),
 }
 """What an amount is called, by item."""
 
@@ -65,7 +65,7 @@ def formula(entry: Entry) -> Words:
         case "subsidy_returned":
             told = _returned_to_funder(entry.amount_fen)
         case "swept":
-            told = _swept(entry.amount_fen)
+            told = _swept(entry)
     return told or _plain(entry)
 
 
@@ -87,7 +87,7 @@ def _settled(entry: Entry, settled: Settled) -> Words | None:
         case "proceeds" if entry.line_no == 0 and part_fen == settled.held.escrow_fen:
             return Words(f"freight {fen(part_fen)} fen", f"运费 {fen(part_fen)} 分")
         case "proceeds":
-            return _rest(settled)
+            return _rest(settled, entry.sold)
         case "service_fee":
             return _of_base(settled, settled.terms.fee_ppm, part_fen, PARTS["service_fee"])
         case "agency_fee":
@@ -132,10 +132,14 @@ def _of_commission(item: str, settled: Settled) -> list[Words]:
     return steps
 
 
-def _rest(settled: Settled) -> Words:
+def _rest(settled: Settled, sold: Sold | None) -> Words:
     """What is left to the seller of all that escrow held."""
     held, shares = settled.held, settled.shares
-    en, zh = f"paid {fen(held.paid_fen)}", f"实付 {fen(held.paid_fen)}"
+    paid_fen = sold.paid_fen if sold else held.paid_fen
+    en, zh = f"paid {fen(paid_fen)}", f"实付 {fen(paid_fen)}"
+    if paid_fen > held.paid_fen:
+        back = fen(paid_fen - held.paid_fen)
+        en, zh = f"{en} − refunded before {back}", f"{zh} − 此前已退 {back}"
     for name, amount_fen, sign in (
         (Words("subsidies", "补贴"), held.escrow_fen - held.paid_fen, "+"),
         (PARTS["service_fee"], shares.service_fee_fen, "−"),
@@ -217,11 +221,16 @@ def _returned_to_funder(amount_fen: int) -> Words:
     return Words(f"a refund gave {amount} fen of the subsidy back", f"退款退回补贴 {amount} 分")
 
 
-def _swept(amount_fen: int) -> Words:
-    amount = fen(abs(amount_fen))
-    if amount_fen > 0:
-        return Words(f"a debt of {amount} fen was netted against a payout", f"欠款 {amount} 分已从提现中扣除")
-    return Words(f"moved into a payout: {amount} fen", f"转入提现 {amount} 分")
+def _swept(entry: Entry) -> Words:
+    """What left the book; it is in a payout only once one refers to it, and waits for one till then."""
+    amount, waits = fen(abs(entry.amount_fen)), entry.reference is None
+    if entry.amount_fen > 0 and waits:
+        return Words(f"a debt of {amount} fen is carried to the next payout", f"欠款 {amount} 分结转至下次打款扣除")
+    if entry.amount_fen > 0:
+        return Words(f"a debt of {amount} fen was netted against a payout", f"欠款 {amount} 分已从打款中扣除")
+    if waits:
+        return Words(f"{amount} fen wait for the next payout", f"{amount} 分待下次打款")
+    return Words(f"moved into a payout: {amount} fen", f"转入打款 {amount} 分")
 
 
 def _joined(steps: Sequence[Words]) -> Words | None:

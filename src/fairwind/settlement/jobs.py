@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -58,10 +59,13 @@ class PayingOut:
 
     async def _sweep(self, shop_id: ShopId) -> None:
         """A book that cannot be swept has its next turn and does not hold up the others."""
-        now = self._platform.clock.now()
         try:
-            while await self._platform.database.run(lambda tx: sweep_book(tx, shop_id, self._every, now)):
-                pass
+            more = True
+            while more:  # each page at a moment of its own, by which a statement finds the payout of an entry
+                now = self._platform.clock.now()
+                more = await self._platform.database.run(
+                    partial(sweep_book, shop_id=shop_id, every=self._every, now=now)
+                )
         except Unavailable:
             raise
         except Exception:

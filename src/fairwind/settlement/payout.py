@@ -124,8 +124,8 @@ def requested(payout_id: PayoutId, payee: Payee, amount_fen: Fen, provider: str,
 def payout_told(payout: Payout, told: PayoutTold, now: datetime) -> Payout:
     """The payout after a word; the same when the word is late.
 
-    A success counts whenever it comes. Anything else counts only as the answer to the latest attempt: the payout may
-    have been sent again since.
+    A success counts whenever it comes, but for a payout that was released. Anything else counts only as the answer to
+    the latest attempt: the payout may have been sent again since, and to send it again is an attempt.
     """
     if told.word != "succeeded" and told.attempt != payout.attempts:
         return payout
@@ -136,6 +136,7 @@ def payout_told(payout: Payout, told: PayoutTold, now: datetime) -> Payout:
         payout,
         state=state,
         reason=_reason(payout, told, state),
+        attempts=payout.attempts + (told.word == "retry"),
         finished_at=now if state in ("succeeded", "released") else None,
     )
 

@@ -156,7 +156,7 @@ CREATE TABLE settlement.withholding (
     PRIMARY KEY (shop_id, id),
     CONSTRAINT withholding_released CHECK (released_at >= opened_at AND (released_by IS NULL OR released_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX withholding_open ON settlement.withholding (shop_id, order_id, line_no, reason)
+CREATE UNIQUE INDEX withholding_open ON settlement.withholding (shop_id, order_id, line_no, reason, opened_by)
     WHERE released_at IS NULL;
 CREATE INDEX withholding_by_time ON settlement.withholding (shop_id, opened_at, id);
 CREATE INDEX withholding_ending ON settlement.withholding (until, shop_id, id) WHERE released_at IS NULL;
@@ -188,7 +188,7 @@ CREATE TABLE settlement.agency_earning (
 );
 CREATE INDEX earning_of_agency ON settlement.agency_earning (agency_id, paid_at, order_id, line_no);
 
--- Months in China that are closed: no entry is added to them any more.
+-- Months in China that are closed: what settles, is swept or is clawed back adds no entry to them any more.
 -- reference settlement.closed_period
 CREATE TABLE settlement.closed_period (
     period     text        PRIMARY KEY CHECK (period ~ '^[0-9]{4}-[0-9]{2}$'),

@@ -94,11 +94,12 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Sold(msgspec.Struct, frozen=True):
-    """What an entry's line sold."""
+    """What an entry's line sold. paid_fen: by the buyer, before any refund."""
 
     title: str
     spec: str
     quantity: int
+    paid_fen: Fen
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from fairwind.settlement.routes import payouts as payout_routes
 from fairwind.settlement.routes import statements as statement_routes
 from fairwind.settlement.routes import withholdings as withholding_routes
 from fairwind.settlement.settlement import Settlement
+from fairwind.settlement.store.payouts import owed_by
 
 _SETTLE_PAUSE_S = 5.0
 _MOVE_PAUSE_S = 1.0
@@ -45,7 +46,7 @@ def _settle(platform: Platform) -> None:
     settlement = Settlement(platform)
     platform.relay.subscribe("orders.received", settlement.note_due)
     platform.every(_SETTLE_PAUSE_S, "settle_due", settlement.settle_due)
-    platform.provided["orders"].claw_back_by(claw_back)
+    platform.provided["orders"].back_by(claw_back, owed_by)
 
 
 def _told(platform: Platform) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def open_withholding(
 ) -> Withholding | Refused:
     """The withholding that draft asks for, or why it cannot be.
 
-    there: what is there already of these lines or by this id. The same draft again answers what it opened.
+    there: what is there already of these lines or by this id. The same draft again answers what it opened. The buyer's
+    and the shop's stand beside each other, so that neither can use up the other's.
     """
     if subject is None or not (asker.shop or asker.operator or asker.person_id == subject.buyer_id):
         return NotFound(f"there is no order {order_id} that you may see")
@@ -124,13 +125,17 @@ def open_withholding(
     refusal = _not_now(subject, draft, now)
     if refusal is not None:
         return refusal
-    if any(
-        (each.order_id, each.line_no, each.reason) == (order_id, draft.line_no, draft.reason) and is_open(each)
+    by_buyer = asker.person_id == subject.buyer_id
+    earlier = [
+        each
         for each in there
-    ):
+        if (each.order_id, each.line_no, each.reason) == (order_id, draft.line_no, draft.reason)
+        and (each.opened_by == subject.buyer_id) == by_buyer
+    ]
+    if any(is_open(each) for each in earlier):
         return AlreadyWithheld(f"line {draft.line_no} is withheld for this reason already; wait for its release")
     if not asker.operator:
-        if any((each.order_id, each.line_no, each.reason) == (order_id, draft.line_no, draft.reason) for each in there):
+        if earlier:
             return AlreadyWithheld(f"line {draft.line_no} was withheld for this reason before; ask an operator")
         if draft.until is not None and draft.until > now + HELD_MAX:
             return Invalid(f"until lies more than {HELD_MAX.days} days ahead; ask an operator", field="until")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,7 @@ from fairwind.kernel import (
     NotFound,
     OrderId,
     PersonId,
+    Query,
     RefundId,
     Refused,
     ShopId,
@@ -55,6 +56,25 @@ async def from_escrow(_: Transaction, __: ShopId, given: Sequence[GivenBack], __
     return escrow_returns(given)
 
 
+def owes_nothing(_: ShopId) -> Query[int]:
+    return Query("SELECT 0 AS owed_fen", (), lambda rows: int(rows[0].owed_fen))
+
+
+class Backing(NamedTuple):
+    """Who stands for what goes back after its money was settled.
+
+    owed: asks what the shop owes beside its book, in fen; debt_max_fen: how much it may come to owe in all.
+    """
+
+    clawback: Clawback = from_escrow
+    owed: Callable[[ShopId], Query[int]] = owes_nothing
+    debt_max_fen: int = FEN_MAX
+
+
+UNSETTLED = Backing()
+"""Nothing has settled yet, and nobody owes anything."""
+
+
 class ShopOwes(Refused):
     """The shop would give back more than it still has, of sales that were settled: an operator may give it."""
 
@@ -82,12 +102,16 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Deciding(msgspec.Struct, frozen=True):
-    """A decision on a refund. buyer_id: the buyer who withdraws, or None when the shop decides."""
+    """A decision on a refund. buyer_id: the buyer who withdraws, or None when the shop decides.
+
+    by_operator: an operator decides it in the shop's name.
+    """
 
     refund_id: RefundId
     action: RefundAction
     message: str
     buyer_id: PersonId | None
+    by_operator: bool = False
 
 
 async def ask_refunds(
@@ -96,23 +120,23 @@ async def ask_refunds(
     items: Sequence[Asking],
     now: datetime,
     window: timedelta,
-    clawback: Clawback = from_escrow,
-    debt_max_fen: int = FEN_MAX,
+    backing: Backing = UNSETTLED,
 ) -> list[Refund | Refused]:
     """Ask for refunds. What the shop itself offers, and what will not be shipped either, is agreed to at once.
 
     What a shop gives back after its money was settled is lent by the platform until the shop earns it again: at most
-    until it owes debt_max_fen, by its balance as the batch finds it.
+    until it owes as much as backing says, by its balance as the batch finds it. A return is looked at here, so that
+    nobody sends goods back in vain, and again when they are back.
     """
-    batch, (before, hashes, balance_fen) = await load_with_stock(
+    batch, (before, hashes, balance_fen, owed_fen) = await load_with_stock(
         tx,
         shop_id,
         {item.order_id for item in items},
         refund_store.refunds_of_orders(shop_id, {item.order_id for item in items}),
         refund_store.refund_hashes(shop_id, {item.draft.id for item in items}),
-        balance_of(shop_id, ("shop", "supplier")),
+        *_credit(shop_id, backing),
     )
-    batch.credit_fen = balance_fen + debt_max_fen
+    batch.credit_fen = balance_fen - owed_fen + backing.debt_max_fen
     known = {refund.id: refund for refund in before}
     fresh: dict[RefundId, Refund] = {}
     outcomes: list[Refund | Refused] = []
@@ -128,7 +152,7 @@ async def ask_refunds(
     await tx.together(
         *refund_store.refunds_added(shop_id, list(fresh.values()), [hashes[refund_id] for refund_id in fresh]),
     )
-    await _save(tx, batch, list(fresh.values()), now, clawback)
+    await _save(tx, batch, list(fresh.values()), now, backing.clawback)
     return outcomes
 
 
@@ -152,17 +176,30 @@ def _ask_one(
     open_refunds = sum(refund.order_id == order.id and is_open(refund) for refund in known.values())
     by_shop = _by_shop(item, order)
     outcome = ask(order, open_refunds, item.draft, item.person_id, window, now, by_shop=by_shop)
-    if not by_shop or item.by_operator or isinstance(outcome, Refused) or not any_over(order, window, now):
+    if not by_shop or item.by_operator or isinstance(outcome, Refused):
         return outcome
-    if outcome.amount_fen > batch.credit_fen:
+    return _lent(batch, order, outcome, window, now) or outcome
+
+
+def _credit(shop_id: ShopId, backing: Backing) -> tuple[Query[int], Query[int]]:
+    return balance_of(shop_id, ("shop", "supplier")), backing.owed(shop_id)
+
+
+def _lent(batch: Batch, order: Order, refund: Refund, window: timedelta, now: datetime) -> ShopOwes | None:
+    """Lend the shop what it gives by itself of goods that may have settled, with what goes back to funders of them."""
+    if not any_over(order, window, now):
+        return None
+    given = given_back(order, agreed(order, refund, now), refund)
+    given_fen = sum(each.amount_fen + sum(grant.amount_fen for grant in each.grants) for each in given)
+    if given_fen > batch.credit_fen:
         left_fen = max(batch.credit_fen, 0)
         return ShopOwes(
-            f"these goods were settled, and the shop can give back {left_fen} fen now; give less, wait until it has"
-            " earned more, or ask an operator",
+            f"these goods were settled, this takes {given_fen} fen with the subsidies that go back, and the shop can"
+            f" give {left_fen} fen now; give less, wait until it has earned more, or ask an operator",
             left_fen=left_fen,
         )
-    batch.credit_fen -= outcome.amount_fen
-    return outcome
+    batch.credit_fen -= given_fen
+    return None
 
 
 def _by_shop(item: Asking, order: Order) -> bool:
@@ -171,26 +208,38 @@ def _by_shop(item: Asking, order: Order) -> bool:
 
 
 async def decide_refunds(
-    tx: Transaction, shop_id: ShopId, items: Sequence[Deciding], now: datetime, clawback: Clawback = from_escrow
+    tx: Transaction,
+    shop_id: ShopId,
+    items: Sequence[Deciding],
+    now: datetime,
+    window: timedelta,
+    backing: Backing = UNSETTLED,
 ) -> list[Refund | Refused]:
     """Agree to, decline or withdraw refunds, or take returned goods back. Repeating a decision changes nothing."""
     order_ids = await tx.ask(refund_store.refund_orders(shop_id, {item.refund_id for item in items}))
-    batch, (refunds,) = await load_with_stock(
-        tx, shop_id, set(order_ids.values()), refund_store.refunds_of_orders(shop_id, set(order_ids.values()))
+    batch, (refunds, balance_fen, owed_fen) = await load_with_stock(
+        tx,
+        shop_id,
+        set(order_ids.values()),
+        refund_store.refunds_of_orders(shop_id, set(order_ids.values())),
+        *_credit(shop_id, backing),
     )
+    batch.credit_fen = balance_fen - owed_fen + backing.debt_max_fen
     known = {refund.id: refund for refund in refunds}
     changed: dict[RefundId, Refund] = {}
     outcomes: list[Refund | Refused] = []
     for item in items:
-        outcome = _decide_one(batch, item, known.get(item.refund_id), now)
+        outcome = _decide_one(batch, item, known.get(item.refund_id), window, now)
         if isinstance(outcome, Refund) and outcome != known[outcome.id]:
             known[outcome.id] = changed[outcome.id] = outcome
         outcomes.append(outcome)
-    await _save(tx, batch, list(changed.values()), now, clawback)
+    await _save(tx, batch, list(changed.values()), now, backing.clawback)
     return outcomes
 
 
-def _decide_one(batch: Batch, item: Deciding, refund: Refund | None, now: datetime) -> Refund | Refused:
+def _decide_one(
+    batch: Batch, item: Deciding, refund: Refund | None, window: timedelta, now: datetime
+) -> Refund | Refused:
     if refund is None:
         return _no_refund(item.refund_id)
     order = order_of(batch.orders, refund.order_id, item.buyer_id)
@@ -205,8 +254,21 @@ def _decide_one(batch: Batch, item: Deciding, refund: Refund | None, now: dateti
     if isinstance(state, Refused):
         return state
     if state == RefundState.REFUNDING:
-        return still_fits(order, refund) or _agree(batch, refund, action, item.message, now)
+        return (
+            still_fits(order, refund)
+            or _refused_credit(batch, item, order, refund, window, now)
+            or _agree(batch, refund, action, item.message, now)
+        )
     return replace(refund, state=state, answer=item.message, decided_at=now)
+
+
+def _refused_credit(
+    batch: Batch, item: Deciding, order: Order, refund: Refund, window: timedelta, now: datetime
+) -> ShopOwes | None:
+    """What a buyer asked for in time has waited with its money; only what the shop offered may take what it has not."""
+    if item.by_operator or refund.asked_by == order.buyer_id:
+        return None
+    return _lent(batch, order, refund, window, now)
 
 
 _LEADS_TO = {

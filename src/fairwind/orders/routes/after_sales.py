@@ -92,13 +92,17 @@ async def decline_refund(
 
 @put(
     "/shops/{shop_id:int}/refunds/{refund_id:uuid}/return",
-    opt={"access": Access.SHOP_MEMBER, "refusals": _DECIDING},
+    opt={"access": Access.SHOP_MEMBER, "refusals": [*_DECIDING, ShopOwes]},
 )
 async def take_goods_back(
-    shop_id: FromPath[ShopId], refund_id: FromPath[RefundId], data: JSONBody[Answer], orders: Orders
+    shop_id: FromPath[ShopId], refund_id: FromPath[RefundId], data: JSONBody[Answer], caller: Caller, orders: Orders
 ) -> Refund:
-    """Say that returned goods are back: they are for sale again and the money goes back."""
-    return await orders.decide_refund(shop_id, refund_id, RefundAction.TAKE_BACK, data.message)
+    """Say that returned goods are back: they are for sale again and the money goes back.
+
+    An operator may do so for a shop that itself can give back no more.
+    """
+    by_operator = shop_id not in caller.shop_ids
+    return await orders.decide_refund(shop_id, refund_id, RefundAction.TAKE_BACK, data.message, by_operator=by_operator)
 
 
 @put(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from msgspec.structs import replace
 
 from fairwind.kernel import Fen, PayoutId, Query, Refused, Transaction, events_told, uuid7
@@ -21,6 +22,8 @@ from fairwind.settlement.payout import (
     requested,
 )
 from fairwind.settlement.store import payouts as store
+
+log = structlog.get_logger(__name__)
 
 PAID_OUT = "settlement.paid_out"
 """The topic of `payout.PaidOut`, told in each shop whose book has a part in a payout that succeeded."""
@@ -60,6 +63,8 @@ async def record_payouts(tx: Transaction, told: Sequence[PayoutTold], now: datet
         assert word.word != "release"
         before = payouts.get(word.id)
         after = before and payout_told(before, word, now)
+        if before and (before.state, word.word) == ("released", "succeeded"):
+            log.error("released_payout_paid", payout_id=str(word.id), payee=str(before.payee), fen=before.amount_fen)
         if after and after != before:
             payouts[word.id] = changed[word.id] = after
     if changed:

@@ -57,7 +57,7 @@ async def settle(tx: Transaction, shop_id: ShopId, keys: Sequence[LineKey], now:
         store.due_taken(shop_id, keys, now),
         sold_lines(shop_id, order_ids),
         orders_waiting(shop_id, order_ids),
-        withheld(shop_id, order_ids),
+        withheld(shop_id, order_ids, now),
     )
     hold_open(closed, now)
     put_off = {key: now + _PUT_OFF for key in taken if key[0] in waiting or key in kept}
@@ -90,8 +90,9 @@ async def claw_back(tx: Transaction, shop_id: ShopId, given: Sequence[GivenBack]
             continue
         returns.append((each, line, back(line, each.amount_fen, Fen(sum(grant.amount_fen for grant in each.grants)))))
         settled[each.order_id, each.line_no] = replace(line, returned_fen=Fen(line.returned_fen + each.amount_fen))
-    if returns:
+    if returns or any(each.grants for each in given):
         hold_open(closed, now)
+    if returns:
         await tx.together(*store.clawbacks_added(shop_id, returns, now))
     unsettled = [each for each in given if (each.order_id, each.line_no) not in settled]
     return escrow_returns(unsettled) + clawing_back(returns)

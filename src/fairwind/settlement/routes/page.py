@@ -34,7 +34,7 @@ _WORDS: Mapping[str, Words] = {
     "clawed_back": Words("Clawed back", "追回"),
     "subsidised": Words("Subsidies funded", "补贴支出"),
     "subsidy_returned": Words("Subsidies returned", "补贴退回"),
-    "swept": Words("Swept to payouts", "归集提现"),
+    "swept": Words("Swept to payouts", "归集打款"),
     "closing": Words("Closing balance", "期末余额"),
     "agrees": Words("{} entries; they sum to what the ledger says, to the fen.", "共 {} 条，与账本逐分一致。"),
     "differs": Words(

@@ -72,6 +72,18 @@ def waiting(payee: Payee) -> Query[list[Waiting]]:
     )
 
 
+def owed_by(shop_id: ShopId) -> Query[int]:
+    """What the shop owes of its earlier sweeps, in all books and in fen. What it has waiting is as good as paid."""
+    return Query(
+        """
+        SELECT greatest(-coalesce(sum(amount_fen), 0), 0)::bigint AS owed_fen FROM settlement.swept
+        WHERE payee_kind = 'shop' AND payee_id = %s AND payout_id IS NULL
+        """,
+        (shop_id,),
+        lambda rows: int(rows[0].owed_fen),
+    )
+
+
 def put_into(payout: Payout, ids: Collection[UUID]) -> Query[int]:
     """Put these amounts, which wait for the payout's payee, into the payout; answers their sum in fen."""
     return Query(

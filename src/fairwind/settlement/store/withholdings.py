@@ -31,17 +31,19 @@ def _read(rows: list[Row]) -> list[Withholding]:
     return [Withholding(*row) for row in rows]
 
 
-def withheld(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[set[tuple[OrderId, int]]]:
+def withheld(shop_id: ShopId, order_ids: Collection[OrderId], now: datetime) -> Query[set[tuple[OrderId, int]]]:
     """The withheld lines of these orders, as pairs of order and line.
 
-    To be asked under the orders' locks, which opening a withholding takes as well.
+    To be asked under the orders' locks, which opening a withholding takes as well. now: what was released only after
+    it, while these locks were waited for, is withheld still.
     """
     return Query(
         """
         SELECT DISTINCT order_id, line_no FROM settlement.withholding
-        WHERE shop_id = %s AND order_id = ANY (%s::uuid[]) AND released_at IS NULL
+        WHERE shop_id = %s AND order_id = ANY (%s::uuid[])
+          AND (released_at IS NULL OR released_at > %s)
         """,
-        (shop_id, uuid_array(order_ids)),
+        (shop_id, uuid_array(order_ids), now),
         lambda rows: {(row.order_id, row.line_no) for row in rows},
     )
 

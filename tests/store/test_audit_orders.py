@@ -664,6 +664,17 @@ PLANTS = [
             )
         ],
     ),
+    Plant(
+        "a freight that settled before goods could no longer come back",
+        [TOO_SOON],
+        [
+            of(
+                "settled",
+                "UPDATE settlement.settled_line SET settled_at = settled_at - interval '1 second'"
+                f" WHERE {SOLD_ON} AND line_no = 0",
+            )
+        ],
+    ),
     # Payments.
     Plant(
         "a payment that is more than its parts",

@@ -247,6 +247,28 @@ class TestSettling:
         assert await book(database, shop.id) == {("provider", 0): -10_700, ("service_fee", 0): 99, ("shop", 0): 10_601}
         await sound(database, shop)
 
+    @pytest.mark.parametrize("own_days", [None, 30])
+    async def test_freight_waits_for_the_longest_window_also_beside_the_platform_s_own(
+        self, database: Database, own_days: int | None
+    ) -> None:
+        shop = await open_shop(database, 9, 9)
+        await database.run(
+            lambda tx: tx.execute("INSERT INTO orders.freight_rule VALUES (%s, 800, NULL, '{}')", (shop.id,))
+        )
+        items = [placing((shop.sku_ids[0], 1), (shop.sku_ids[1], 1))]
+        [order] = await database.run(lambda tx: place(tx, shop.id, items, LATER, HOLD_TTL))
+        await database.run(
+            lambda tx: tx.execute(
+                "UPDATE orders.line SET window_s = %s::integer * 86400 WHERE shop_id = %s AND line_no = 1",
+                (own_days, shop.id),
+            )
+        )
+        await received(database, accepted(order))
+        long = max(WINDOW, timedelta(days=own_days or 0))
+        assert await settled(database, shop.id, LATER + long - timedelta(seconds=1)) == (1 if own_days else 0)
+        assert await settled(database, shop.id, LATER + long) == 3
+        await sound(database, shop)
+
     async def test_noting_what_is_due_twice_changes_nothing(self, database: Database) -> None:
         shop = await open_shop(database, 9)
         order = await received(database, await ordered(database, shop))

@@ -36,9 +36,8 @@ class SoldLine(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """A line, or the freight as line 0, of a received order, and its after-sales window (None: the platform's)."""
+    """A line, or the freight as line 0, of a received order, and when its after-sales window is over."""
 
     order_id: OrderId
     line_no: int
-    received_at: datetime
-    window_s: int | None
+    over_at: datetime

@@ -132,7 +132,17 @@ FROM settlement.settled_line AS settled
 JOIN orders.line
     ON line.shop_id = settled.shop_id AND line.order_id = settled.order_id AND line.line_no = settled.line_no
 JOIN orders.shop_order ON shop_order.shop_id = settled.shop_id AND shop_order.id = settled.order_id
-WHERE received_at IS NULL OR settled_at < received_at + make_interval(secs => window_s);
+WHERE received_at IS NULL OR settled_at < received_at + make_interval(secs => window_s)
+UNION ALL
+SELECT settled.shop_id, settled.order_id, 0, received_at, longest.window_s, settled_at
+FROM settlement.settled_line AS settled
+JOIN orders.shop_order ON shop_order.shop_id = settled.shop_id AND shop_order.id = settled.order_id
+CROSS JOIN LATERAL (
+    SELECT max(line.window_s) AS window_s FROM orders.line
+    WHERE line.shop_id = settled.shop_id AND line.order_id = settled.order_id
+) AS longest
+WHERE settled.line_no = 0
+  AND (received_at IS NULL OR settled_at < received_at + make_interval(secs => longest.window_s));
 
 -- check: what is on its way out of each book is what was swept of it and not yet paid out
 SELECT shop_id, account.balance_fen, coalesce(swept.sum_fen, 0) AS swept_fen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from fairwind.kernel import OrderId, Query, Row, ShopId, uuid_array
 from fairwind.orders.sold import Receipt, SoldLine
@@ -66,20 +67,23 @@ def _sold(row: Row) -> SoldLine:
     return SoldLine._make([*row[:4], grants, *row[5:]])
 
 
-def receipts(shop_id: ShopId, order_ids: Collection[OrderId]) -> Query[list[Receipt]]:
-    """The lines, and the freight, of those of these orders that were received. Freight waits for the last line."""
+def receipts(shop_id: ShopId, order_ids: Collection[OrderId], window: timedelta) -> Query[list[Receipt]]:
+    """The lines, and the freight, of those of these orders that were received. Freight waits for the last line.
+
+    window: of the lines that have none of their own.
+    """
     return Query(
         """
-        SELECT order_id, line_no, received_at, window_s
+        SELECT order_id, line_no, received_at + make_interval(secs => coalesce(window_s, %(window_s)s))
         FROM orders.line JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = order_id
         WHERE line.shop_id = %(shop_id)s AND order_id = ANY (%(ids)s::uuid[]) AND received_at IS NOT NULL
         UNION ALL
-        SELECT id, 0, received_at,
-               (SELECT nullif(max(coalesce(window_s, 2147483647)), 2147483647) FROM orders.line
-                WHERE line.shop_id = shop_order.shop_id AND order_id = id)
+        SELECT id, 0, received_at + make_interval(secs =>
+               (SELECT max(coalesce(window_s, %(window_s)s)) FROM orders.line
+                WHERE line.shop_id = shop_order.shop_id AND order_id = id))
         FROM orders.shop_order
         WHERE shop_id = %(shop_id)s AND id = ANY (%(ids)s::uuid[]) AND received_at IS NOT NULL AND freight_fen > 0
         """,
-        {"shop_id": shop_id, "ids": uuid_array(order_ids)},
+        {"shop_id": shop_id, "ids": uuid_array(order_ids), "window_s": int(window.total_seconds())},
         lambda rows: [Receipt(*row) for row in rows],
     )

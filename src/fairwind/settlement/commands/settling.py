@@ -34,12 +34,8 @@ class _Received(msgspec.Struct, frozen=True):
 async def note_due(tx: Transaction, shop_id: ShopId, events: Sequence[Event], _: datetime, window: timedelta) -> None:
     """Orders were received: note when each of their lines can settle. window: the platform's."""
     order_ids = {event.read(_Received).order_id for event in events}
-    there = await tx.ask(receipts(shop_id, order_ids))
-    due = {
-        (each.order_id, each.line_no): each.received_at
-        + (window if each.window_s is None else timedelta(seconds=each.window_s))
-        for each in there
-    }
+    there = await tx.ask(receipts(shop_id, order_ids, window))
+    due = {(each.order_id, each.line_no): each.over_at for each in there}
     if due:
         await tx.together(*store.due_added(shop_id, due))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import chain
 
 import pytest
+from structlog.testing import capture_logs
 
 from fairwind.kernel import (
     Database,
@@ -19,6 +20,8 @@ from fairwind.kernel import (
     ShopId,
     Stopping,
     Transaction,
+    Unavailable,
+    isolated,
     next_ids,
     secret,
 )
@@ -50,6 +53,19 @@ async def test_a_batch_is_one_transaction_at_one_time(platform: Platform) -> Non
     answers = [outcome for outcome in outcomes if not isinstance(outcome, Refused)]
     assert [(shop_id, item) for shop_id, item, _, _ in answers] == [(SHOP, 0), (SHOP, 1), (SHOP, 2), (SHOP, 4)]
     assert len({(now, mark) for _, _, now, mark in answers}) == 1
+
+
+async def test_a_sweep_goes_on_after_a_shop_that_fails_and_stops_when_the_database_is_gone() -> None:
+    done = []
+    with capture_logs() as logged:
+        for shop in range(3):
+            async with isolated("shop_not_swept", shop_id=shop):
+                done.append(1 // (shop - 1))
+    assert done == [-1, 1]
+    assert [(each["event"], each["shop_id"], each["log_level"]) for each in logged] == [("shop_not_swept", 1, "error")]
+    with pytest.raises(Unavailable):
+        async with isolated("shop_not_swept", shop_id=1):
+            raise Unavailable("the database is down")
 
 
 async def test_one_poisoned_item_leaves_what_its_neighbours_did(platform: Platform, database: Database) -> None:

@@ -19,8 +19,8 @@ SHELL_MODULES = {"commands", "store", "routes", "jobs", "wiring", "client", "ser
 """What a context may have beside its pure modules; and its desk, a module named like the context."""
 SHELL_PACKAGES = {"web", "cli", "demo", "bench", "audit"}
 NAMED_SHELL = {
-    *(f"kernel.{name}" for name in ("audit", "clock", "database", "gate", "ids", "logs", "outbox", "platform")),
-    *(f"kernel.{name}" for name in ("postgres", "schema", "secrets", "sequences", "settings")),
+    *(f"kernel.{name}" for name in ("audit", "clock", "database", "gate", "ids", "isolation", "logs")),
+    *(f"kernel.{name}" for name in ("outbox", "platform", "postgres", "schema", "secrets", "sequences", "settings")),
     "identity.passwords",
     "orders.book",
     "settlement.payouts",

@@ -6,7 +6,7 @@ from fairwind.alliance.head import head_since, head_size
 from fairwind.alliance.store import sales as sales_store
 from fairwind.alliance.store.pool import items_due, items_locked, items_refreshed
 from fairwind.alliance.store.reserves import reserves_let_go
-from fairwind.kernel import Database, Platform, Ppm, ProductId, ShopId, Transaction, day_in_china
+from fairwind.kernel import Database, Platform, Ppm, ProductId, ShopId, Transaction, day_in_china, isolated
 
 _SWEPT_MAX = 2000
 _SWEEPS_MAX = 50
@@ -37,7 +37,8 @@ class Sweeps:
             now = self._clock.now()
             await tx.together(items_refreshed(shop_id, product_ids, now), *reserves_let_go(shop_id, product_ids, now))
 
-        await self._database.run(work)
+        async with isolated("pool_not_refreshed", shop_id=shop_id):
+            await self._database.run(work)
 
     async def find_head(self) -> None:
         """Make the head anew of what creators sold of late."""

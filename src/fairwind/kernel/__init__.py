@@ -23,6 +23,7 @@ from fairwind.kernel.ids import (
     uuid7,
     uuid7s,
 )
+from fairwind.kernel.isolation import isolated
 from fairwind.kernel.money import FEN_MAX, PPM_WHOLE, Fen, Ppm, format_yuan, parse_yuan, portion, pro_rata, split
 from fairwind.kernel.outbox import Consumer, Event, Relay, emit, events_told, events_written
 from fairwind.kernel.platform import Platform, Wiring
@@ -95,6 +96,7 @@ __all__ = [
     "events_written",
     "format_yuan",
     "int_array",
+    "isolated",
     "midnight_in_china",
     "next_ids",
     "parse_yuan",

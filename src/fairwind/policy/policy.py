@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
-
-from fairwind.kernel import CategoryId, Fen, NotFound, PersonId, Platform, Ppm, ShopId, Transaction, day_in_china
+from fairwind.kernel import (
+    CategoryId,
+    Fen,
+    NotFound,
+    PersonId,
+    Platform,
+    Ppm,
+    ShopId,
+    Transaction,
+    day_in_china,
+    isolated,
+)
 from fairwind.policy.commands import facts, programmes, schedules, windows
 from fairwind.policy.comparison import Comparison, compare
 from fairwind.policy.enrolment import Enrolment
@@ -23,8 +32,6 @@ from fairwind.policy.store import windows as window_store
 from fairwind.policy.store.categories import place_of
 from fairwind.policy.store.terms import shop_terms
 from fairwind.policy.window import Window, WindowDraft
-
-log = structlog.get_logger(__name__)
 
 _ROUND_MAX = 200
 
@@ -121,10 +128,8 @@ class Policy:
         async with self._database.transaction() as tx:
             due = await fact_store.shops_due(tx, now, _ROUND_MAX)
         for shop_id in due:
-            try:
+            async with isolated("assessment_failed", shop_id=shop_id):
                 await self._assess(shop_id, now)
-            except Exception:
-                log.exception("assessment_failed", shop_id=shop_id)
         return len(due)
 
     async def _assess(self, shop_id: ShopId, now: datetime) -> None:

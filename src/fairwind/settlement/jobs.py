@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from fairwind.kernel import Platform, Refused, ShopId, Unavailable
+from fairwind.kernel import Platform, Refused, ShopId, isolated
 from fairwind.ledger import books_with_payables
 from fairwind.payments import ProviderRefused
 from fairwind.settlement.commands.sweeps import sweep_book
@@ -58,18 +58,13 @@ class PayingOut:
         return [shop_id for shop_id in books if is_due(last.get(shop_id), self._every, now)]
 
     async def _sweep(self, shop_id: ShopId) -> None:
-        """A book that cannot be swept has its next turn and does not hold up the others."""
-        try:
+        async with isolated("book_not_swept", shop_id=shop_id):
             more = True
             while more:  # each page at a moment of its own, by which a statement finds the payout of an entry
                 now = self._platform.clock.now()
                 more = await self._platform.database.run(
                     partial(sweep_book, shop_id=shop_id, every=self._every, now=now)
                 )
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("book_not_swept", shop_id=shop_id)
 
     async def move(self) -> int:
         """Send payouts that are pending, and ask about those that are sent; answers how many."""

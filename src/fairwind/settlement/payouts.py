@@ -7,9 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-import structlog
-
-from fairwind.kernel import Fen, Gate, NotFound, PayoutId, Platform, Query, Refused, ShopId, Transaction, Unavailable
+from fairwind.kernel import Fen, Gate, NotFound, PayoutId, Platform, Query, Refused, ShopId, Transaction, isolated
 from fairwind.kernel.pages import Before
 from fairwind.settlement.commands.payouts import (
     assemble,
@@ -22,8 +20,6 @@ from fairwind.settlement.netting import Payee
 from fairwind.settlement.payout import Carried, Payout, PayoutItem, PayoutState, PayoutTold, WrongPayoutState, not_found
 from fairwind.settlement.provider import PayoutProvider
 from fairwind.settlement.store import payouts as store
-
-log = structlog.get_logger(__name__)
 
 EVERYONE = ShopId(0)
 """The lane of what belongs to no shop."""
@@ -122,15 +118,12 @@ class Payouts:
         return made
 
     async def _assembled(self, payee: Payee) -> bool:
-        """Whether there is a new payout. What fails is tried again next time and does not hold up the others."""
+        """Whether there is a new payout. What fails is tried again next time."""
         now, min_fen, provider = self._now(), self._min_fen, self._provider
-        try:
-            return await self._platform.database.run(lambda tx: assemble(tx, payee, min_fen, provider, now)) is not None
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("payout_not_assembled", payee=str(payee))
-            return False
+        payout = None
+        async with isolated("payout_not_assembled", payee=str(payee)):
+            payout = await self._platform.database.run(lambda tx: assemble(tx, payee, min_fen, provider, now))
+        return payout is not None
 
     async def claim(self, limit: int) -> list[Payout]:
         """Payouts to send or to ask about, each put off so that nobody else does meanwhile."""

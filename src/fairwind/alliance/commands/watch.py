@@ -15,7 +15,7 @@ from fairwind.alliance.sample import SampleAction, SampleStep
 from fairwind.alliance.store import links as link_store
 from fairwind.alliance.store import quality as quality_store
 from fairwind.alliance.store import samples as sample_store
-from fairwind.kernel import ClickId, Platform, ShopId, Transaction
+from fairwind.kernel import ClickId, Platform, ShopId, Transaction, isolated
 
 _PAGE = 1000
 _CLICKS_MAX = 10_000
@@ -43,9 +43,10 @@ class Watch:
                 return
 
     async def _miss(self, shop_id: ShopId, steps: list[SampleStep]) -> None:
-        await self._database.run(
-            lambda tx: move_samples(tx, shop_id, steps, self._clock.now(), show_within=self._show_within)
-        )
+        async with isolated("samples_not_missed", shop_id=shop_id):
+            await self._database.run(
+                lambda tx: move_samples(tx, shop_id, steps, self._clock.now(), show_within=self._show_within)
+            )
 
     async def recheck_quality(self) -> None:
         """Take goods out of the quality pool that no longer meet its criteria."""
@@ -60,7 +61,8 @@ class Watch:
             after = found[-1]
 
     async def _recheck(self, shop_id: ShopId, ids: list[NominationId]) -> None:
-        await self._database.run(lambda tx: recheck(tx, shop_id, ids, self._clock.now()))
+        async with isolated("quality_not_rechecked", shop_id=shop_id):
+            await self._database.run(lambda tx: recheck(tx, shop_id, ids, self._clock.now()))
 
     async def forget_clicks(self) -> None:
         """Drop clicks that no order can hand in any more and nobody asks about."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fairwind.catalog import lowest_prices, offers
-from fairwind.kernel import CampaignId, Database, NotFound, PersonId, Query, ShopId, SkuId, Transaction
+from fairwind.kernel import CampaignId, Database, NotFound, PersonId, Query, ShopId, SkuId, Transaction, isolated
 from fairwind.policy.preview import SubsidyPreview, preview
 from fairwind.policy.purse import Grant, Key, Purse, Ware, needs_of
 from fairwind.policy.store import campaigns as campaign_store
@@ -120,7 +120,8 @@ async def return_unused(database: Database, now: datetime) -> int:
                 await tx.together(store.rests_locked({campaign_id}), *store.unused_returned(shop_id, unused))
             return len(unused)
 
-        returned += await database.run(work)
+        async with isolated("allotment_not_returned", shop_id=shop_id, campaign_id=campaign_id):
+            returned += await database.run(work)
     return returned
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from fairwind.kernel import Gate, NotFound, OrderId, PersonId, Platform, Refused, ShopId, Transaction
+from fairwind.kernel import Gate, NotFound, OrderId, PersonId, Platform, Refused, ShopId, Transaction, isolated
 from fairwind.kernel.pages import Before
 from fairwind.orders import orders_locked
 from fairwind.settlement.store import withholdings as store
@@ -126,4 +126,5 @@ class Withholdings:
         return len(due)
 
     async def _end(self, shop_id: ShopId, ids: Sequence[WithholdingId], now: datetime) -> None:
-        await self._platform.database.run(lambda tx: tx.ask(store.withholdings_ended(shop_id, ids, now)))
+        async with isolated("withholdings_not_ended", shop_id=shop_id):
+            await self._platform.database.run(lambda tx: tx.ask(store.withholdings_ended(shop_id, ids, now)))

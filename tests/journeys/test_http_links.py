@@ -219,6 +219,7 @@ def test_a_good_enters_the_quality_pool_by_both_sides_and_leaves_with_a_reason(
     assert merchant.get(f"{product}/quality").json()["faults"] == [fault]
 
     _rate(server, shop, 5)
+    assert operator.put(path, json=body).json()["code"] == "only_members"
     assert merchant.put(path, json=body).json()["state"] == "nominated"
     assert merchant.put(f"{path}/approval", json={}).json()["code"] == "forbidden"
     assert operator.put(f"{path}/approval", json={"message": "欢迎"}).json()["state"] == "member"

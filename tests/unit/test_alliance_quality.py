@@ -27,7 +27,7 @@ from fairwind.alliance.quality import (
     step,
     unmet,
 )
-from fairwind.kernel import Fen, PersonId, Ppm, ProductId, ShopId, SkuId
+from fairwind.kernel import Fen, Forbidden, PersonId, Ppm, ProductId, ShopId, SkuId
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
 CRITERIA = Criteria(3, 450, 10, Ppm(100_000), 20, 15, 30, Ppm(50_000), None, NOW)
@@ -144,6 +144,12 @@ def test_what_falls_short_is_not_approved_and_may_still_be_declined() -> None:
     declined = step(NOMINATION, decline, found, CRITERIA, NOW)
     assert isinstance(declined, Nomination)
     assert (declined.state, declined.message, declined.criteria_version) == ("declined", "下次", None)
+
+
+def test_who_nominated_it_for_the_shop_does_not_approve_it_for_the_platform() -> None:
+    approve = NominationStep(NOMINATION.id, NominationAction.APPROVE, NOMINATION.nominated_by)
+
+    assert isinstance(step(NOMINATION, approve, [], CRITERIA, NOW), Forbidden)
 
 
 def test_what_leaves_says_why_and_who_took_it_out() -> None:

@@ -16,6 +16,7 @@ from fairwind.kernel import (
     PPM_WHOLE,
     CategoryId,
     Fen,
+    Forbidden,
     NotFound,
     PersonId,
     Ppm,
@@ -343,6 +344,8 @@ def step(
     if following in _LEFT:
         changed = replace(changed, left_at=now, left_by=wanted.person_id)
     match wanted.action:
+        case NominationAction.APPROVE if wanted.person_id == nomination.nominated_by:
+            return Forbidden("you nominated it for the shop; another operator approves it for the platform")
         case NominationAction.APPROVE:
             decided = replace(changed, decided_by=wanted.person_id, decided_at=now, message=wanted.message)
             return unmet(those) or replace(decided, criteria_version=criteria.version)

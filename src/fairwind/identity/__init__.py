@@ -5,7 +5,7 @@ only, and is looked up anew for each request, so that signing out and taking a r
 failed sign-ins are counted in the database before the password is checked.
 """
 
-from fairwind.identity.caller import NOBODY, Access, Caller, Role
+from fairwind.identity.caller import NOBODY, Access, Caller, OnlyMembers, Role
 from fairwind.identity.commands import (
     create_people,
     grant_membership,
@@ -32,6 +32,7 @@ __all__ = [
     "LoginTaken",
     "Member",
     "NewPerson",
+    "OnlyMembers",
     "Person",
     "Role",
     "clean_login",

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import msgspec
 
-from fairwind.kernel import Forbidden, PersonId, ShopId, SignInNeeded
+from fairwind.kernel import Forbidden, PersonId, Refused, ShopId, SignInNeeded
 
 
 class Role(StrEnum):
@@ -41,6 +41,13 @@ class Access(StrEnum):
 _OPEN = {Access.PUBLIC, Access.PROVIDER}
 
 
+class OnlyMembers(Refused):
+    """A shop is bound by its own members only, not by an operator."""
+
+    code = "only_members"
+    status = 409
+
+
 class Caller(msgspec.Struct, frozen=True, dict=True):
     """Whoever makes a request: a person with their roles and shops, or nobody."""
 
@@ -58,6 +65,13 @@ class Caller(msgspec.Struct, frozen=True, dict=True):
     def runs(self, shop_id: ShopId) -> bool:
         """Whether the caller may see and change what belongs to the shop."""
         return shop_id in self.shop_ids or Role.OPERATOR in self.roles
+
+    def speak_for(self, shop_id: ShopId) -> None:
+        """Raise OnlyMembers unless the caller binds the shop: an operator may look at everything, and decides nothing
+        that takes the shop's word beside the platform's.
+        """
+        if shop_id not in self.shop_ids:
+            raise OnlyMembers(f"only a member of shop {shop_id} speaks for it here; ask one of them")
 
     def check(self, access: Access, shop_id: ShopId | None = None) -> None:
         """Raise SignInNeeded or Forbidden unless the caller may pass."""

@@ -84,13 +84,6 @@ class CampaignClosed(Refused):
     status = 409
 
 
-class OnlyMembers(Refused):
-    """A funder is bound by its own members only, not by an operator."""
-
-    code = "only_members"
-    status = 409
-
-
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a campaign adds for each piece: rate_ppm of its price, or piece_fen; at most piece_max_fen."""
 

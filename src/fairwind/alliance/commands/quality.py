@@ -159,8 +159,8 @@ async def move_nominations(
         if nomination is None:
             outcomes.append(no_nomination(item.nomination_id))
             continue
-        standing = measured.get(nomination.product_id)
-        outcome = step(nomination, item, faults(criteria, standing) if standing else [], criteria, now)
+        those = faults(criteria, measured[nomination.product_id]) if item.action is NominationAction.APPROVE else []
+        outcome = step(nomination, item, those, criteria, now)
         outcomes.append(outcome)
         if isinstance(outcome, Nomination):
             known[nomination.id] = changed[nomination.id] = outcome

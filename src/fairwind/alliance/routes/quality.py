@@ -30,7 +30,7 @@ from fairwind.alliance.quality import (
 )
 from fairwind.alliance.store import quality as store
 from fairwind.catalog import words
-from fairwind.identity import Access, Caller
+from fairwind.identity import Access, Caller, OnlyMembers
 from fairwind.kernel import CategoryId, Clock, Database, IdReused, NotFound, ProductId, ShopId, accepted
 from fairwind.kernel.pages import BIGINT_MAX, Cursor, Limit, Page, page, read_before, read_cursor
 from fairwind.kernel.states import WrongState
@@ -128,7 +128,7 @@ async def list_quality_history(
 
 @put(
     "/shops/{shop_id:int}/nominations/{nomination_id:uuid}",
-    opt={"access": Access.SHOP_MEMBER, "refusals": [NotFound, CriteriaUnmet, AlreadyNominated, IdReused]},
+    opt={"access": Access.SHOP_MEMBER, "refusals": [NotFound, CriteriaUnmet, AlreadyNominated, IdReused, OnlyMembers]},
 )
 async def nominate(
     shop_id: FromPath[ShopId],
@@ -140,8 +140,10 @@ async def nominate(
 ) -> Nomination:
     """Nominate a product for the quality pool under an id of your making (UUIDv7): that is your approval.
 
-    It enters once an operator approves too. A product that does not meet the criteria is refused, and told which.
+    It enters once an operator approves too, who cannot nominate in the shop's stead. A product that does not meet the
+    criteria is refused, and told which.
     """
+    caller.speak_for(shop_id)
     item = Nominating(nomination_id, data.product_id, caller.person)
     [nomination] = await database.run(lambda tx: commands.nominate(tx, shop_id, [item], clock.now()))
     return accepted(nomination)

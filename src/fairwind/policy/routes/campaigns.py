@@ -10,7 +10,7 @@ from litestar import get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from fairwind.identity import Access, Caller
+from fairwind.identity import Access, Caller, OnlyMembers
 from fairwind.inventory import Quantity
 from fairwind.kernel import (
     CampaignId,
@@ -30,7 +30,6 @@ from fairwind.policy.campaign import (
     CampaignClosed,
     CampaignDraft,
     FunderId,
-    OnlyMembers,
 )
 from fairwind.policy.commands import campaigns as commands
 from fairwind.policy.commands.purses import previewed
@@ -145,7 +144,7 @@ async def accept_campaign(
     shop_id: FromPath[ShopId], campaign_id: FromPath[CampaignId], caller: Caller, database: Database, clock: Clock
 ) -> CampaignView:
     """Agree to pay the shop's part of each subsidy, up to its budget. Only a member of the shop can."""
-    _check_member(caller, shop_id)
+    caller.speak_for(shop_id)
     now = clock.now()
 
     async def work(tx: Transaction) -> CampaignView:
@@ -159,7 +158,7 @@ async def decline_campaign(
     shop_id: FromPath[ShopId], campaign_id: FromPath[CampaignId], caller: Caller, database: Database, clock: Clock
 ) -> CampaignView:
     """Decline a proposal; it is off for all funders then. Only a member of the shop can."""
-    _check_member(caller, shop_id)
+    caller.speak_for(shop_id)
     now = clock.now()
 
     async def work(tx: Transaction) -> CampaignView:
@@ -173,7 +172,7 @@ async def stop_funding(
     shop_id: FromPath[ShopId], campaign_id: FromPath[CampaignId], caller: Caller, database: Database, clock: Clock
 ) -> CampaignView:
     """Pay no more from now on. The other funders go on with their parts; only a member of the shop can."""
-    _check_member(caller, shop_id)
+    caller.speak_for(shop_id)
     now = clock.now()
 
     async def work(tx: Transaction) -> CampaignView:
@@ -197,12 +196,6 @@ async def preview_subsidy(
     """
     async with database.transaction() as tx:
         return await previewed(tx, shop_id, sku_id, quantity, caller.person_id, clock.now())
-
-
-def _check_member(caller: Caller, shop_id: ShopId) -> None:
-    """An operator may look at everything, but not bind a shop to pay for what the operator has proposed."""
-    if shop_id not in caller.shop_ids:
-        raise OnlyMembers(f"only a member of shop {shop_id} speaks for it as a funder; ask one of them")
 
 
 async def _shown(database: Database, campaign_id: CampaignId, now: datetime) -> CampaignView:

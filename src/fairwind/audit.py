@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from fairwind.kernel import Database, DatabaseError
+from fairwind.kernel import Database
 from fairwind.kernel.audit import Finding, Findings, Report
 from fairwind.kernel.audit import audit as run_checks
-from fairwind.kernel.schema import missing
 from fairwind.kernel.settings import load
 from fairwind.web.contexts import PACKAGES
-from fairwind.web.installation import database
+from fairwind.web.installation import current_database
 from fairwind.web.terminal import Data, run
 
 
@@ -32,13 +31,8 @@ def audit(
     """Check every invariant over the whole database. Exits with 1 when one does not hold."""
     settings = load(os.environ, data=data)
     besides = Console(stderr=True, highlight=False)
-    with database(settings, besides.print, share=True) as url:
-        if steps := missing(url, PACKAGES):
-            raise DatabaseError(
-                f"the tables lack {', '.join(step.name for step in steps)}; run fairwind db upgrade first"
-            )
-        with progress(besides) as report:
-            findings = run(_ask(url, report))
+    with current_database(settings, besides.print) as url, progress(besides) as report:
+        findings = run(_ask(url, report))
     if json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(findings)) + b"\n")
     else:

@@ -224,6 +224,14 @@ def test_with_nothing_configured_it_brings_its_own_database_and_shares_it() -> N
         assert not (data / "database-url").exists()
 
 
+@pytest.mark.parametrize("command", [["audit"], ["alliance", "replay"], ["db", "status"]])
+def test_a_command_that_only_looks_makes_no_database(command: list[str], tmp_path: Path) -> None:
+    looked = fairwind(*command, data=tmp_path / "data")
+
+    assert (looked.returncode, f"there is no database in {tmp_path / 'data'}" in looked.stderr) == (1, True)
+    assert not (tmp_path / "data").exists()
+
+
 def test_attribution_is_replayed_beside_a_running_server(database_url: str) -> None:
     with serving(database_url=database_url):
         replayed = fairwind("alliance", "replay", "--json", database_url=database_url)

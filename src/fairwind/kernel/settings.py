@@ -74,7 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=600, description="How long after its end a month's statements are closed, in seconds")
     ] = 6 * 3600
     provider: Annotated[Literal["sandbox"], Meta(description="Payment provider")] = "sandbox"
-    sandbox_port: Annotated[int, Meta(ge=0, le=65535, description="Port of the sandbox payment provider")] = 8001
+    sandbox_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port of the sandbox payment provider; a free one where port is 0")
+    ] = 8001
     shutdown_s: Annotated[int, Meta(ge=1, le=600, description="Longest wait for requests in flight at shutdown")] = 20
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fairwind.kernel import Clock, Database, DatabaseError, Platform, Settings, SystemClock
-from fairwind.kernel.postgres import DataFolderError, EmbeddedPostgres, default_data_folder
+from fairwind.kernel.postgres import DataFolder, DataFolderError, EmbeddedPostgres, default_data_folder
 from fairwind.kernel.schema import missing, upgrade
 from fairwind.payments import sandbox_process
 from fairwind.web.app import build
@@ -55,6 +55,30 @@ def database(settings: Settings, report: Report, *, share: bool = False) -> Iter
             yield postgres.url
     finally:
         postgres.stop()
+
+
+@contextmanager
+def existing_database(settings: Settings, report: Report) -> Iterator[str]:
+    """The database as `database` shares it, for commands that look into one: DatabaseError when there is none yet."""
+    folder = data_folder(settings)
+    if not settings.database_url and not DataFolder(folder).cluster.exists():
+        raise DatabaseError(
+            f"there is no database in {folder}; name its data folder with --data (the demo says which is its own), or"
+            " its address with FAIRWIND_DATABASE_URL"
+        )
+    with database(settings, report, share=True) as url:
+        yield url
+
+
+@contextmanager
+def current_database(settings: Settings, report: Report) -> Iterator[str]:
+    """An existing database whose tables fit this version; DatabaseError otherwise."""
+    with existing_database(settings, report) as url:
+        if steps := missing(url, PACKAGES):
+            raise DatabaseError(
+                f"the tables lack {', '.join(step.name for step in steps)}; run fairwind db upgrade first"
+            )
+        yield url
 
 
 @contextmanager
@@ -100,6 +124,8 @@ async def serving(
 
     The database is there and up to date. SettingsError and DatabaseError say what to do.
     """
+    if settings.port == 0:  # whoever takes a free port wants no other port taken either
+        settings = replace(settings, sandbox_port=0)
     settings = replace(settings, port=listener.getsockname()[1], database_url=database_url)
     async with (
         Database(database_url, connections_max=settings.database_connections_max) as pool,

@@ -14,12 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fairwind.alliance import REASONS, Difference, replay
-from fairwind.kernel import Database, DatabaseError, ShopId
-from fairwind.kernel.schema import missing
+from fairwind.kernel import Database, ShopId
 from fairwind.kernel.settings import load
 from fairwind.settlement import decided_count, decided_lines
-from fairwind.web.contexts import PACKAGES
-from fairwind.web.installation import database
+from fairwind.web.installation import current_database
 from fairwind.web.terminal import Data, run
 
 _REPORT_EVERY = 1000
@@ -38,13 +36,8 @@ def replay_attribution(
     settings = load(os.environ, data=data)
     besides = Console(stderr=True, highlight=False)
     show = print_json if json else _printing(Console(highlight=False))
-    with database(settings, besides.print, share=True) as url:
-        if steps := missing(url, PACKAGES):
-            raise DatabaseError(
-                f"the tables lack {', '.join(step.name for step in steps)}; run fairwind db upgrade first"
-            )
-        with progress(besides) as report:
-            lines, differences = run(_replay(url, None if shop is None else ShopId(shop), show, report))
+    with current_database(settings, besides.print) as url, progress(besides) as report:
+        lines, differences = run(_replay(url, None if shop is None else ShopId(shop), show, report))
     verdict = f"{differences:,} differ" if differences else "all are decided as they were"
     besides.print(f"{lines:,} lines with evidence: {verdict}")
     return 1 if differences else 0

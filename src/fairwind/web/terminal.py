@@ -35,7 +35,15 @@ from fairwind.kernel.postgres import default_data_folder
 from fairwind.kernel.schema import missing
 from fairwind.kernel.settings import PREFIX, load
 from fairwind.web.contexts import PACKAGES
-from fairwind.web.installation import address, bring_up_to_date, data_folder, database, is_running, serving
+from fairwind.web.installation import (
+    address,
+    bring_up_to_date,
+    data_folder,
+    database,
+    existing_database,
+    is_running,
+    serving,
+)
 from fairwind.web.server import AddressInUse, listen
 
 Data = Annotated[str | None, Parameter(help="Data folder of the embedded database")]
@@ -100,7 +108,7 @@ def upgrade(*, data: Data = None) -> None:
 def status(*, data: Data = None) -> int:
     """Say where the database is and whether its tables fit this version. Exits with 1 when they do not."""
     settings = load(os.environ, data=data)
-    with database(settings, say, share=True) as url:
+    with existing_database(settings, say) as url:
         say(f"Database: {shown(url)}")
         steps = missing(url, PACKAGES)
     if steps:

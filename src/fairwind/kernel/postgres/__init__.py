@@ -8,8 +8,8 @@
 docs/decisions/0002-embedded-postgresql.md says why it is built this way.
 """
 
-from fairwind.kernel.postgres.folder import default_data_folder
+from fairwind.kernel.postgres.folder import DataFolder, default_data_folder
 from fairwind.kernel.postgres.server import EmbeddedPostgres
 from fairwind.kernel.postgres.trouble import DataFolderError
 
-__all__ = ["DataFolderError", "EmbeddedPostgres", "default_data_folder"]
+__all__ = ["DataFolder", "DataFolderError", "EmbeddedPostgres", "default_data_folder"]

@@ -21,6 +21,7 @@ import pytest
 import fairwind
 from deals import LATER, creator, ordered, picked, published, received, refunded, settled, subsidised
 from fairwind.alliance import RatingDraft, Reviewing, rate
+from fairwind.alliance.commands.reserves import Keeping, keep_stock
 from fairwind.content import Opening, PinDraft, Pinning, Starting, open_rooms, pin, start
 from fairwind.identity import NewPerson, create_people, open_sessions
 from fairwind.inventory import AdjustmentDraft, set_buyer_limit
@@ -110,6 +111,7 @@ STATE, REFUND_STATE, WAITING = "every order's state", "every refund's state", "a
 DEADLINE, PAYMENT, ARRIVED = "has a deadline", "every paid order was paid", "money that arrived"
 BACK, SENT = "every refund agreed to and every stray", "money has left the book"
 FUNDED, PUT_IN, SPENT = "each line's subsidy", "each funder has put in", "allotments have spent"
+KEPT, IN_FORCE = "what was sold of kept stock", "each line's frozen alliance fee and MCN share"
 RATED = "each rating is of its buyer's own line"
 COMMISSION, FEE, STICKS = "each line's frozen commission", "each line's frozen fee", "what sticks of the lines"
 SHARED, LEFT, CLAWED = "was shared by its frozen terms", "held what had been paid", "has given back its part"
@@ -529,6 +531,50 @@ PLANTS = [
         [of("granted", f"UPDATE orders.line SET fee_rule_id = -1 WHERE {SOLD_ON}")],
     ),
     Plant(
+        "a fee by a programme that was not in force yet",
+        [FEE],
+        ["UPDATE policy.programme SET starts_at = now() + interval '1 year'"],
+    ),
+    Plant(
+        "a fee by a schedule that was not in force yet",
+        [FEE],
+        [
+            of("granted", f"UPDATE orders.line SET fee_rule_id = 1, fee_ppm = 10000 WHERE {SOLD_ON}"),
+            "UPDATE policy.fee_rule SET rate_ppm = 10000 WHERE id = 1",
+            "UPDATE policy.schedule SET starts_at = now() + interval '1 year'",
+        ],
+    ),
+    Plant(
+        "an alliance fee that nobody set",
+        [IN_FORCE],
+        [of("granted", f"UPDATE orders.line SET alliance_ppm = alliance_ppm + 1 WHERE {SOLD_ON}")],
+    ),
+    Plant(
+        "an alliance fee that was set after the order was placed",
+        [IN_FORCE],
+        ["UPDATE alliance.fee SET effective_from = now()"],
+    ),
+    Plant(
+        "an MCN's share that its creator never agreed to",
+        [IN_FORCE],
+        [of("granted", f"UPDATE orders.line SET mcn_ppm = mcn_ppm + 1 WHERE {SOLD_ON}")],
+    ),
+    Plant(
+        "an MCN that was left out",
+        [IN_FORCE],
+        [of("granted", f"UPDATE orders.line SET mcn_id = NULL, mcn_ppm = NULL WHERE {SOLD_ON}")],
+    ),
+    Plant(
+        "a creator who had left the MCN that still earns",
+        [IN_FORCE],
+        ["UPDATE alliance.mcn_member SET ends_at = starts_at + interval '1 hour'"],
+    ),
+    Plant(
+        "kept stock that was sold and is kept still",
+        [KEPT],
+        ["UPDATE alliance.reserve SET sold_quantity = sold_quantity - 1 WHERE shop_id = %(terms_shop)s"],
+    ),
+    Plant(
         "a rating by somebody who bought nothing",
         [RATED],
         ["UPDATE alliance.rating SET buyer_id = -1 WHERE order_id = %(received)s"],
@@ -875,6 +921,7 @@ class Trade:
         await published(database, shop, 200_000)
         await picked(database, shop, host)
         await subsidised(database, shop, 900)
+        await database.run(lambda tx: keep_stock(tx, shop.id, [Keeping(shop.sku_ids[0], 10)], NOW))
 
         async def sold(name: str) -> Order:
             order = await ordered(database, shop, by=host)

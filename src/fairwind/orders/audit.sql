@@ -243,6 +243,38 @@ WHERE earner_id IS NOT NULL
                     -- A batch that reads while a version is being committed has the one before it.
                     AND newer.effective_from <= placed_at - interval '1 minute'));
 
+-- check: each line's frozen alliance fee and MCN share are those that were in force when it was placed
+-- As above, a batch that reads while one is being changed has the one before it.
+SELECT line.shop_id, line.order_id, line_no, placed_at, earner_id, line.alliance_ppm, line.mcn_id, line.mcn_ppm
+FROM orders.line
+JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+WHERE earner_id IS NOT NULL
+  AND (NOT EXISTS (SELECT FROM (SELECT rate_ppm, effective_from,
+                                       lead(effective_from) OVER (ORDER BY effective_from, version) AS until
+                                FROM alliance.fee) AS fee
+                   WHERE rate_ppm = line.alliance_ppm AND effective_from <= placed_at
+                     AND (until IS NULL OR until > placed_at - interval '1 minute'))
+       OR CASE WHEN line.mcn_id IS NOT NULL THEN NOT EXISTS (
+              SELECT FROM alliance.mcn_member AS member
+              WHERE member.creator_id = earner_id AND member.agency_id = line.mcn_id AND split_ppm = line.mcn_ppm
+                AND member.starts_at <= placed_at
+                AND (member.ends_at IS NULL OR member.ends_at > placed_at - interval '1 minute'))
+          ELSE EXISTS (
+              SELECT FROM alliance.mcn_member AS member
+              WHERE member.creator_id = earner_id AND member.starts_at <= placed_at - interval '1 minute'
+                AND (member.ends_at IS NULL OR member.ends_at > placed_at)) END);
+
+-- check: what was sold of kept stock is what lines took of it and did not give back
+SELECT shop_id, sku_id, reserve.sold_quantity, coalesce(took.quantity, 0) AS lines_quantity
+FROM alliance.reserve
+FULL JOIN (
+    SELECT line.shop_id, line.sku_id,
+           sum(reserved_quantity - greatest(0, returned_quantity - (quantity - reserved_quantity))) AS quantity
+    FROM orders.line JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
+    WHERE reserved_quantity > 0 AND state <> 'cancelled' GROUP BY line.shop_id, line.sku_id
+) AS took USING (shop_id, sku_id)
+WHERE coalesce(reserve.sold_quantity, 0) <> coalesce(took.quantity, 0);
+
 -- check: what creators sold under plans is what sticks of the lines that were paid, once that has been told
 SELECT shop_id, plan_id, creator_id, progress.quantity, sold.quantity AS lines_quantity,
        progress.gmv_fen, sold.gmv_fen AS lines_fen
@@ -260,13 +292,21 @@ WHERE (progress.quantity, progress.gmv_fen) IS DISTINCT FROM (sold.quantity, sol
   AND NOT EXISTS (SELECT FROM kernel.outbox
                   WHERE outbox.shop_id = sold.shop_id AND topic IN ('orders.paid', 'orders.refund_agreed'));
 
--- check: each line's frozen fee is that of the rule that it names
-SELECT line.shop_id, line.order_id, line_no, line.fee_ppm, fee_rule_id, rule.rate_ppm
+-- check: each line's frozen fee is that of the rule that it names, which was in force when it was placed
+SELECT line.shop_id, line.order_id, line_no, placed_at, line.fee_ppm, fee_rule_id, rule.rate_ppm, since, until
 FROM orders.line
+JOIN orders.shop_order ON shop_order.shop_id = line.shop_id AND shop_order.id = line.order_id
 LEFT JOIN (
-    SELECT id, rate_ppm FROM policy.fee_rule UNION ALL SELECT id, rate_ppm FROM policy.programme
+    SELECT id, rate_ppm, since, until
+    FROM policy.fee_rule
+    JOIN (SELECT version, starts_at AS since,
+                 min(starts_at) OVER (ORDER BY version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until
+          FROM policy.schedule) AS schedule USING (version)
+    UNION ALL
+    SELECT id, rate_ppm, starts_at, ends_at FROM policy.programme
 ) AS rule ON rule.id = fee_rule_id
-WHERE fee_rule_id <> 0 AND line.fee_ppm IS DISTINCT FROM rule.rate_ppm
+WHERE fee_rule_id <> 0 AND (line.fee_ppm IS DISTINCT FROM rule.rate_ppm
+                            OR since > placed_at OR until <= placed_at - interval '1 minute')
    OR coalesce(fee_rule_id, 0) = 0 AND line.fee_ppm <> 0;
 
 -- check: each rating is of its buyer's own line that was received

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -272,7 +273,7 @@ def test_metrics_do_not_grow_with_made_up_addresses(server: Server) -> None:
 
 def test_the_pages_need_nothing_from_elsewhere(server: Server) -> None:
     client = server.client()
-    pages = [client.get("/"), client.get("/docs")]
+    pages = [client.get("/"), client.get("/docs"), client.get("/sign-in?next=/platform/statement.html")]
 
     linked = {link for page in pages for link in re.findall(r'(?:src|href)="([^"]+)"', page.text)}
     assert "/assets/swagger-ui-bundle.js" in linked
@@ -285,6 +286,23 @@ def test_the_pages_need_nothing_from_elsewhere(server: Server) -> None:
         policy = page.headers.get_list("content-security-policy")
         assert any("default-src 'none'" in each for each in policy)
         assert not re.search(r"<script>|\son\w+=", page.text)
+
+
+def test_who_follows_a_link_signs_in_first_and_goes_on_from_there(server: Server) -> None:
+    link = "/platform/statement.html?period=2020-06&lang=zh"
+    browser = server.client()
+    browser.headers["Sec-Fetch-Mode"] = "navigate"
+
+    sent = browser.get(link)
+    assert sent.status_code == 303
+    assert sent.headers["location"] == f"/sign-in?{urlencode({'next': link})}"
+    assert browser.get(sent.headers["location"]).status_code == 200
+    # A program, a call of a script, and whoever is signed in and may not, get the problem as ever.
+    assert server.client().get(link).status_code == 401
+    assert browser.get(link, headers={"Sec-Fetch-Mode": "cors"}).status_code == 401
+    assert browser.delete("/sessions").status_code == 401
+    refused = server.someone("buyer").get(link, headers={"Sec-Fetch-Mode": "navigate"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
 def test_assets_are_only_those_of_the_pages(server: Server) -> None:

@@ -124,8 +124,9 @@ CHANNELS = {
     "price_fen": 9900,
     "rows": [
         {"reason_en": f"service fee of {name} shops, schedule 1", "reason_zh": f"{name}店铺技术服务费", "fee_fen": 792}
+        | {"channel": name, "new": name == "own"}
         | {"commission_fen": 990, "net_fen": 8118}
-        for name in ("own", "Youzan")
+        for name in ("own", "youzan")
     ],
 }
 STATEMENT = {
@@ -138,6 +139,7 @@ STATEMENT = {
     * 9,
     "agrees_with_ledger": True,
     "address": "http://127.0.0.1:8000/shops/1/statement.html?period=2020-07",
+    "login": "merchant-1@demo",
 }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fairwind.demo.figures import Story
-from fairwind.demo.stage import Shop, Stage, signed_in
+from fairwind.demo.stage import HOST, Shop, Stage, signed_in
 from fairwind.kernel import CHINA
 
 
@@ -41,4 +41,5 @@ class Books:
         async with signed_in(self._url, shop.session if payee == "shop" else self._stage.host) as client:
             params: dict[str, str | int] = {"period": self._month, "limit": 50}
             found: dict[str, Any] = (await client.get(f"{path}/statement", params=params)).json()
-        return found | {"address": f"{self._url}{path}/statement.html?period={self._month}"}
+        login = shop.login if payee == "shop" else HOST
+        return found | {"address": f"{self._url}{path}/statement.html?period={self._month}", "login": login}

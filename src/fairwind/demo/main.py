@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
@@ -93,7 +94,7 @@ def demo(
     logs.set_up(settings.log_level, settings.log_format)
     show = Show(lang, picture)
     mark = _checked(data_folder(settings)) / "demo"
-    show.say(f"The demo keeps its data in {mark.parent}; it never touches other data.")
+    show.tell("The demo keeps its data in {folder}; it never touches other data.", folder=mark.parent)
     crowd = Crowd(buyers or (400 if quick else 3000), seconds or (8.0 if quick else 24.0), seed)
     with listen(settings) as listener, database(settings, show.say) as url:
         mark.touch()
@@ -138,14 +139,16 @@ async def _demo(
     stop = stopped_by_signal()
     async with serving(replace(settings, hold_ttl_s=HOLD_TTL_S), url, listener, timetable.clock) as platform:
         status = await _unless(stop, _sell(platform, crowd, show, timetable))
-        settings = replace(settings, port=platform.settings.port)
+        settings = replace(settings, port=platform.settings.port, sandbox_port=platform.settings.sandbox_port)
     if status is None or not serve:
         return 130 if status is None else status
     # The sale is over: from here on unpaid orders are held as long as anywhere.
     with listen(settings) as listener:
         async with serving(settings, url, listener, timetable.clock) as platform:
             provider = f"http://{settings.host}:{platform.settings.sandbox_port}/switches"
-            show.doors(address(platform.settings), provider, accounts(), PASSWORD)
+            checks = [f"{sys.argv[0]} {command} --data {settings.data}" for command in ("audit", "alliance replay")]
+            days = round(timetable.clock.ahead / timedelta(days=1))
+            show.doors(address(platform.settings), provider, accounts(show.words), PASSWORD, checks, days)
             await stop.wait()
             show.say("Stopping: finishing what is in flight")
     return status
@@ -155,8 +158,8 @@ async def _sell(platform: Platform, crowd: Crowd, show: Show, timetable: Timetab
     """The sale, the weeks after it, and all that is told of them. Answers 1 when the audit finds anything wrong."""
     url, pool, clock = address(platform.settings), platform.database, platform.clock
     ttl = timedelta(seconds=platform.settings.session_ttl_s)
-    stage = await set_up(url, pool, clock, crowd.buyers, ttl, show.say)
-    await agree(url, stage, timetable, show.say)
+    stage = await set_up(url, pool, clock, crowd.buyers, ttl, show.tell)
+    await agree(url, stage, timetable, show.tell)
     with show.sale() as watch:
         sale = await hold(url, pool, clock, stage, TITLE, crowd.seconds, crowd.seed, watch)
     show.save(sale.last)

@@ -163,7 +163,8 @@ def channels(found: dict[str, Any], say: Say, language: Language) -> RenderableT
         table.add_column(say(name), header_style="bold", justify="right", no_wrap=True)
     for row in found["rows"]:
         amounts = [format_yuan(row[key]) for key in ("fee_fen", "commission_fen", "net_fen")]
-        table.add_row(row[f"reason_{language}"], *amounts)
+        channel = say(row["channel"]) + (f", {say('new shop')}" if row["new"] else "")
+        table.add_row(f"{channel} · {row[f'reason_{language}']}", *amounts)
     title = say("The same good for {price} yuan through each channel").format(price=format_yuan(found["price_fen"]))
     return Panel(table, title=f" {title} ", box=box.ROUNDED, padding=(1, 2))
 
@@ -182,6 +183,7 @@ def statement(found: dict[str, Any], say: Say, language: Language) -> Renderable
         table.add_row(formula, f"{amount_fen:,}")
     agrees = "agrees with the ledger to the fen" if found["agrees_with_ledger"] else "DISAGREES with the ledger"
     more = Text(f"… {sums['entries']:,} {say('lines')} · {say(agrees)}\n{found['address']}", "dim")
+    more.append(f"\n{say('sign in as {login}').format(login=found['login'])}")
     title = say("Statement of {name}, {period}").format(
         name=found["heading"]["name"], period=found["heading"]["period"]["name"]
     )

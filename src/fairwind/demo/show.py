@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from io import StringIO
 from pathlib import Path
@@ -33,6 +33,10 @@ class Show:
 
     def say(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, soft_wrap=True)
+
+    def tell(self, phrase: str, /, **values: object) -> None:
+        """Say the phrase in the language of the demo."""
+        self.say(self.words(phrase).format(**values))
 
     def print(self, thing: RenderableType) -> None:
         self._console.print(thing)
@@ -92,14 +96,20 @@ class Show:
         audit.print_findings(findings, self._console)
         self._console.rule(style="dim")
 
-    def doors(self, url: str, provider: str, accounts: Mapping[str, str], password: str) -> None:
-        """Where to go now, and as whom."""
+    def doors(
+        self, url: str, provider: str, accounts: Mapping[str, str], password: str, checks: Sequence[str], days: int
+    ) -> None:
+        """Where to go now, and as whom. checks: commands to try; days: how far the demo's clock is ahead."""
         table = Table(box=None, padding=(0, 1), pad_edge=False)
         table.add_column(self.words("account"), header_style="bold")
         table.add_column(self.words("who"), header_style="bold")
         for login, who in accounts.items():
             table.add_row(login, who)
         self.print(table)
-        self.say(self.words("The password of all of them: {password}").format(password=password))
-        self.say(self.words("The payment provider: {url}").format(url=provider))
-        self.say(self.words("Fairwind serves {url} (Ctrl-C stops it); its API: {url}/docs").format(url=url))
+        self.tell("The password of all of them: {password}", password=password)
+        for command in checks:
+            self.tell("Check it yourself: {command}", command=command)
+        self.tell("or read statements: {url}/sign-in", url=url)
+        self.tell("The demo's clock is {days} days ahead: the weeks it let pass.", days=days)
+        self.tell("The payment provider: {url}", url=provider)
+        self.tell("Fairwind serves {url} (Ctrl-C stops it); its API: {url}/docs", url=url)

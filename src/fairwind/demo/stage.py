@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from importlib.resources import files
 from io import StringIO
@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 import httpx
 
 from fairwind.demo import store
+from fairwind.demo.words import Say, Tell
 from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, hash_password, open_sessions
 from fairwind.kernel import Clock, Database, PersonId, ShopId, Transaction
 
@@ -63,10 +64,10 @@ class Stage(NamedTuple):
     agency_id: PersonId
 
 
-def accounts() -> dict[str, str]:
+def accounts(say: Say) -> dict[str, str]:
     """Whom one may sign in as, and who that is."""
     staff = {login: f"{name}, {', '.join(roles)}" for login, name, roles in _staff()}
-    return staff | {BUYER: "a buyer; there are more"}
+    return staff | {BUYER: say("a buyer; there are more")}
 
 
 def catalogue() -> tuple[str, str]:
@@ -78,24 +79,34 @@ def catalogue() -> tuple[str, str]:
     return "the sample catalogue", files("fairwind.demo").joinpath("sample_catalogue.csv").read_text(encoding="utf-8")
 
 
-async def set_up(
-    url: str, database: Database, clock: Clock, buyers: int, ttl: timedelta, report: Callable[[str], None]
-) -> Stage:
+async def set_up(url: str, database: Database, clock: Clock, buyers: int, ttl: timedelta, tell: Tell) -> Stage:
     """People through the database, since thousands of passwords take long to hash; all else through the HTTP API."""
     people = await _people(database, clock, [*_staff(), *_buyers(buyers)])
     merchants = [_merchant(number) for number in range(len(SHOPS))]
     logins = [OPERATOR, HOST, AGENCY, *merchants, *(login for login, _, _ in _buyers(buyers))]
     tokens = await database.run(lambda tx: open_sessions(tx, [people[login] for login in logins], clock.now(), ttl))
     sessions = dict(zip(logins, tokens, strict=True))
-    report(f"{len(people):,} people are there: 1 host, 1 agency, {len(SHOPS)} merchants, {buyers:,} buyers")
+    tell(
+        "{people} people are there: 1 host, 1 agency, {merchants} merchants, {buyers} buyers",
+        people=f"{len(people):,}",
+        merchants=len(SHOPS),
+        buyers=f"{buyers:,}",
+    )
     name, text = catalogue()
     shops = []
     for plan, login, part in zip(SHOPS, merchants, divided(text, len(SHOPS)), strict=True):
         async with signed_in(url, sessions[login]) as merchant:
-            shop_id, told = await _open_shop(merchant, plan, part)
+            shop_id, done = await _open_shop(merchant, plan, part)
         shops.append(Shop(shop_id, plan, plan.name, login, sessions[login]))
-        report(f"{plan.name} ({plan.channel}): {told}")
-    report(f"goods from {name}")
+        tell(
+            "{shop} ({channel}): {new} SKUs imported, {there} were there, {refused} refused",
+            shop=plan.name,
+            channel=plan.channel,
+            new=done["skus_created"],
+            there=done["skus_unchanged"],
+            refused=done["refused"],
+        )
+    tell("goods from {name}", name=name)
     tokens = [sessions[login] for login, _, _ in _buyers(buyers)]
     return Stage(shops, sessions[OPERATOR], sessions[HOST], sessions[AGENCY], tokens, people[HOST], people[AGENCY])
 
@@ -169,14 +180,12 @@ async def _people(
     return await database.run(work)
 
 
-async def _open_shop(merchant: httpx.AsyncClient, plan: ShopPlan, goods: str) -> tuple[ShopId, str]:
-    """Open the shop, set its freight and import its goods; a shop and goods that are there stay."""
+async def _open_shop(merchant: httpx.AsyncClient, plan: ShopPlan, goods: str) -> tuple[ShopId, dict[str, int]]:
+    """Open the shop, set its freight and import its goods; what the import came to. What is there stays."""
     opening = {"id": str(uuid5(NAMESPACE_URL, f"fairwind:demo:{plan.channel}")), "name": plan.name}
     shop = (await merchant.post("/shops", json=opening | {"channel": plan.channel})).json()
     await merchant.put(f"/shops/{shop['id']}/freight-rule", json=plan.freight)
     imported = await merchant.post(
         f"/shops/{shop['id']}/imports", content=goods.encode(), headers={"content-type": "text/csv"}
     )
-    done = imported.json()
-    told = f"{done['skus_created']} SKUs imported, {done['skus_unchanged']} were there, {done['refused']} refused"
-    return ShopId(shop["id"]), told
+    return ShopId(shop["id"]), imported.json()

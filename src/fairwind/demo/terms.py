@@ -7,7 +7,6 @@ and an activity of its own; the operator and the supplier put up a subsidy half 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -16,6 +15,7 @@ import httpx
 
 from fairwind.demo.stage import Shop, Stage, signed_in
 from fairwind.demo.timetable import Timetable
+from fairwind.demo.words import Tell
 from fairwind.kernel import uuid7
 
 MCN_PPM = 300_000
@@ -26,21 +26,33 @@ BUDGET_FEN = 10_000_000
 _AT_ONCE = 16
 
 
-async def agree(url: str, stage: Stage, timetable: Timetable, report: Callable[[str], None]) -> None:
+async def agree(url: str, stage: Stage, timetable: Timetable, tell: Tell) -> None:
     """Terms for everything that could be sold; those of earlier runs stay."""
     async with signed_in(url, stage.host) as host, signed_in(url, stage.agency) as agency:
         await host.post("/shops", json={"id": _id("host"), "name": "小风的小店", "channel": "own"})
         if await _join_mcn(host, agency, stage):
             timetable.advance(timedelta(days=1))
-            report(f"the host has joined the agency's MCN for {MCN_PPM // 10_000} %, since the next midnight")
+            tell(
+                "the host has joined the agency's MCN for {percent} %, since the next midnight",
+                percent=MCN_PPM // 10_000,
+            )
         await agency.put(f"/activities/{_id('activity')}", json=ACTIVITY)
     for shop in stage.shops:
         async with signed_in(url, shop.session) as merchant:
             count = await _publish(merchant, shop)
-        report(f"{shop.name}: plans for {count} products, {shop.plan.creator_ppm // 10_000} % for creators")
+        tell(
+            "{shop}: plans for {count} products, {percent} % for creators",
+            shop=shop.name,
+            count=count,
+            percent=shop.plan.creator_ppm // 10_000,
+        )
     [supplier] = [shop for shop in stage.shops if shop.plan.channel == "supplier"]
     await _subsidise(url, stage, supplier, timetable)
-    report(f"subsidy: {SUBSIDY_PPM // 10_000} % of what {supplier.name} sells; platform and supplier pay half each")
+    tell(
+        "subsidy: {percent} % of what {supplier} sells; platform and supplier pay half each",
+        percent=SUBSIDY_PPM // 10_000,
+        supplier=supplier.name,
+    )
 
 
 def _id(name: str) -> str:

@@ -96,7 +96,7 @@ async def _give_back(
                     draft = {
                         "id": str(uuid7(timetable.clock.now())),
                         "kind": "refund_only",
-                        "reason": "超时售后补偿",
+                        "reason": "售后补偿",
                         "lines": [{"line_no": line.line_no, "amount_fen": amount_fen}],
                     }
                     await merchant.post(f"/shops/{shop.id}/orders/{line.order_id}/refunds", json=draft)

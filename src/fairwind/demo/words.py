@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 Language = Literal["en", "zh"]
 Say = Callable[[str], str]
 """An English phrase, in the language of the demo."""
 
+
+class Tell(Protocol):
+    """Tells a sentence, in the language of the demo, with values for its places."""
+
+    def __call__(self, phrase: str, /, **values: object) -> None: ...
+
+
 _ZH: Mapping[str, str] = {
+    "The demo keeps its data in {folder}; it never touches other data.": "演示的数据放在 {folder}，不碰别的数据。",
+    "{people} people are there: 1 host, 1 agency, {merchants} merchants, {buyers} buyers": "共 {people} 人：主播 1，"
+    "机构 1，商家 {merchants}，买家 {buyers}",
+    "{shop} ({channel}): {new} SKUs imported, {there} were there, {refused} refused": "{shop}（{channel}）：导入 {new} "
+    "个 SKU，已有 {there}，拒绝 {refused}",
+    "goods from {name}": "商品来自 {name}",
+    "the host has joined the agency's MCN for {percent} %, since the next midnight": "主播已加入机构的 MCN，"
+    "机构分成 {percent} %，次日零点生效",
+    "{shop}: plans for {count} products, {percent} % for creators": "{shop}：{count} 个商品发布佣金计划，达人 "
+    "{percent} %",
+    "subsidy: {percent} % of what {supplier} sells; platform and supplier pay half each": "补贴：{supplier} 商品价格的 "
+    "{percent} %，平台与供应商各出一半",
+    "own": "自营",
+    "youzan": "有赞",
+    "mokuai": "魔筷",
+    "new shop": "新店",
+    "a buyer; there are more": "买家之一",
+    "sign in as {login}": "用 {login} 登录",
+    "The demo's clock is {days} days ahead: the weeks it let pass.": "演示的时钟比现在快 {days} 天：即它让过去的几周。",
+    "Check it yourself: {command}": "自行核对：{command}",
+    "or read statements: {url}/sign-in": "或查看结算单：{url}/sign-in",
     "LIVE": "直播中",
     "ended": "已结束",
     "orders a second": "每秒下单",
@@ -75,7 +103,7 @@ _ZH: Mapping[str, str] = {
     "Fairwind serves {url} (Ctrl-C stops it); its API: {url}/docs": "Fairwind 正在 {url} 提供服务（Ctrl-C 停止）；"
     "接口文档：{url}/docs",
     "No order of this session was paid.": "本场没有支付成功的订单。",
-    "come back late": "超时售后",
+    "come back late": "期满前退款",
     "settled": "已结算",
     "estimated": "预估",
     "come back after settlement": "结算后退款",
@@ -83,7 +111,7 @@ _ZH: Mapping[str, str] = {
     "Settled GMV": "结算金额",
     "{n} orders; buyers paid {paid}, subsidies {subsidy}, gone back since {back}": "{n} 单；买家实付 {paid}，补贴 "
     "{subsidy}，结算后退回 {back}",
-    "{late} orders gave something back late, {after} after they had settled": "{late} 单超时售后退款，"
+    "{late} orders gave something back late, {after} after they had settled": "{late} 单在售后期将满时退款，"
     "{after} 单结算后退款",
     "where it went": "资金去向",
     "shops": "店铺",

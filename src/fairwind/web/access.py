@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar.handlers import HTTPRouteHandler
+from litestar.response.redirect import ASGIRedirectResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from fairwind.identity import NOBODY, SESSION_COOKIE, Access, Identity
+from fairwind.kernel import SignInNeeded
 from fairwind.kernel.pages import BIGINT_MAX
 from fairwind.web.binding import APP, CALLER
 from fairwind.web.problems import UnknownRoute
@@ -43,13 +46,30 @@ def authorised(identity: Identity) -> Callable[[ASGIApp], ASGIApp]:
             caller = NOBODY
             if access is not Access.PUBLIC or options.get(CALLER):
                 caller = await identity.caller(session_token(scope))
-                caller.check(access, path.get("shop_id"))
+                try:
+                    caller.check(access, path.get("shop_id"))
+                except SignInNeeded:
+                    if not _navigates(scope):
+                        raise
+                    await _to_sign_in(scope)(scope, receive, send)
+                    return
             scope["state"][CALLER] = caller
             await options.get(APP, app)(scope, receive, send)
 
         return check
 
     return middleware
+
+
+def _navigates(scope: Scope) -> bool:
+    """Whether somebody follows a link in a browser: a program gets a problem, a person a page."""
+    return scope.get("method") == "GET" and (b"sec-fetch-mode", b"navigate") in scope["headers"]
+
+
+def _to_sign_in(scope: Scope) -> ASGIRedirectResponse:
+    query = scope["query_string"].decode("latin-1")
+    here = scope["path"] + (f"?{query}" if query else "")
+    return ASGIRedirectResponse(path=f"/sign-in?{urlencode({'next': here})}", status_code=303)
 
 
 def _check_ids(parameters: Mapping[str, Any], path: str) -> None:

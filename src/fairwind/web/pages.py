@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 import fairwind
 from fairwind.identity import Access
@@ -33,6 +33,7 @@ _ASSETS = {
     "fairwind.svg": _OWN,
     "pages.css": _OWN,
     "docs.js": _OWN,
+    "sign-in.js": _OWN,
     "swagger-ui.css": _SWAGGER,
     "swagger-ui-bundle.js": _SWAGGER,
 }
@@ -49,6 +50,12 @@ class Document:
 async def welcome() -> Response[str]:
     """What this server is."""
     return _page("index.html")
+
+
+@get("/sign-in", opt={"access": Access.PUBLIC}, include_in_schema=False)
+async def sign_in(next: FromQuery[str | None] = None) -> Response[str]:  # noqa: A002, ARG001
+    """Where browsers sign in. next: where they go on to, on this server; the page's script looks at it."""
+    return _page("sign-in.html")
 
 
 @get("/docs", opt={"access": Access.PUBLIC}, include_in_schema=False)
@@ -107,4 +114,4 @@ def _only(folder: Traversable) -> Traversable:
     return inner
 
 
-HANDLERS = [welcome, browse, openapi, asset]
+HANDLERS = [welcome, sign_in, browse, openapi, asset]

@@ -106,7 +106,8 @@ def test_a_sale_is_held_reported_and_audited_and_its_picture_is_kept(data: Path,
     for told in (
         "Battle report",
         "Settled GMV",
-        "Payouts",
+        "Payouts so far",
+        "Creators",
         "One order, fen by fen",
         "the sum is 0",
         "Why so much to whom",
@@ -137,7 +138,7 @@ def test_a_second_run_finds_everything_there_speaks_chinese_and_serves_until_it_
 
     assert "战报" in run.text
     assert "与账本逐分一致" in run.text
-    assert " 0 SKUs imported" in run.text
+    assert "导入 0 个 SKU" in run.text
 
 
 def test_a_sale_that_is_interrupted_leaves_nothing_running(data: Path) -> None:

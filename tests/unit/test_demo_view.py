@@ -26,7 +26,7 @@ from fairwind.demo.figures import (
     Story,
     share_ppm,
 )
-from fairwind.demo.report import battle_report, channels, fen_by_fen, money_out, statement, why
+from fairwind.demo.report import battle_report, channels, creators, fen_by_fen, money_out, statement, why
 from fairwind.demo.view import Frame, line, percent, picture, sparkline
 from fairwind.demo.words import Language, tongue
 from fairwind.kernel import FEN_MAX, Fen
@@ -120,6 +120,11 @@ LINE: dict[str, Any] = {
     "returned_fen": 100,
 }
 FREIGHT = LINE | {"line_no": 0, "grants": [], "creator_ppm": None, "state": "estimated", "returned_fen": 0}
+CREATORS = [
+    {"name": "小" * 20, "links": links, "clicks": 9_999_999, "orders": 9_999_999}
+    | {"settled_fen": 10**12, "clawed_back_fen": 10**10, "paid_out_fen": 10**12}
+    for links in (True, False)
+]
 CHANNELS = {
     "price_fen": 9900,
     "rows": [
@@ -194,6 +199,7 @@ def test_the_report_fits_80_columns_in_both_languages(language: Language) -> Non
         money_out([PaidOut("shop", 1, "很长的店名" * 20, 9, FEN_MAX), PaidOut("platform", 0, "", 1, Fen(5))], say),
         fen_by_fen(STORY, say),
         why([FREIGHT, LINE], say, language),
+        creators(CREATORS, say),
         channels(CHANNELS, say, language),
         statement(STATEMENT, say, language),
     ):

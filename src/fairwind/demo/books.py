@@ -27,6 +27,23 @@ class Books:
         async with signed_in(self._url, self._shop(story).session) as merchant:
             return list((await merchant.get(f"/shops/{story.shop_id}/orders/{story.order_id}/shares")).json())
 
+    async def creators(self) -> list[dict[str, Any]]:
+        """What each creator has earned so far, and what came of their links."""
+        found = []
+        for session in (self._stage.host, self._stage.sharer):
+            async with signed_in(self._url, session) as creator:
+                name = (await creator.get("/people/me")).json()["name"]
+                totals = (await creator.get("/earnings/totals")).json()
+                promotions = (await creator.get("/promotions")).json()["items"]
+                days = [
+                    day
+                    for promotion in promotions
+                    for day in (await creator.get(f"/promotions/{promotion['id']}/days")).json()["items"]
+                ]
+            clicks, orders = (sum(day[key] for day in days) for key in ("clicks", "orders"))
+            found.append(totals | {"name": name, "links": bool(promotions), "clicks": clicks, "orders": orders})
+        return found
+
     async def channels(self, story: Story) -> dict[str, Any]:
         """What the same good would net through each channel."""
         terms = {"price_fen": story.price_fen, "commission_ppm": self._shop(story).plan.creator_ppm}

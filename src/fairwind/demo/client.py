@@ -19,10 +19,11 @@ _TIMEOUT_S = 30
 
 
 class Answer(NamedTuple):
-    """What a server answered."""
+    """What a server answered. location: where it sends the visitor on to."""
 
     status: int
     body: bytes
+    location: str = ""
 
     @property
     def ok(self) -> bool:
@@ -101,6 +102,7 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
+        self._location = ""
 
     async def exchange(self, request: bytes) -> Answer:
         if not self.usable:
@@ -129,12 +131,17 @@ class _Connection(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"location":
+            self._location = value.decode("latin-1")
+
     def on_body(self, part: bytes) -> None:
         self._body.append(part)
 
     def on_message_complete(self) -> None:
-        answer = Answer(self._parser.get_status_code(), b"".join(self._body))
+        answer = Answer(self._parser.get_status_code(), b"".join(self._body), self._location)
         self._body.clear()
+        self._location = ""
         if not self._parser.should_keep_alive():
             self.abort()
         if self._answer is not None and not self._answer.done():

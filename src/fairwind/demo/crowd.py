@@ -1,9 +1,9 @@
 """The crowd of a live sale, in a process of its own: buyers and merchants that know the server by its HTTP API only.
 
 `python -m fairwind.demo.crowd` reads a `Plan` as JSON from standard input and writes `News` to standard output, one
-JSON object a line. Buyers watch the live session. When the host pins a product, those who fancy it rush to order it;
-they pay on the provider's page, cancel, forget to pay, and later receive the goods or send them back. Merchants ship
-and decide refunds meanwhile.
+JSON object a line. Buyers watch the live session, and some come by a creator's links. When the host pins a product,
+those who fancy it rush to order it; they pay on the provider's page, cancel, forget to pay, and later receive the goods
+or send them back. Merchants ship and decide refunds meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from time import perf_counter
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import uvloop
@@ -30,6 +30,8 @@ INTEREST = 0.35
 """The part of the crowd that fancies a product."""
 WANDERERS_PER_S = 0.02
 """The part of the crowd that orders something shown earlier, each second."""
+FOLLOWERS = 0.4
+"""The part of these that comes by a link from elsewhere."""
 SETTLE_S = 25.0
 _LOOK_EVERY_S = 0.4
 _ASK_EVERY_S = 1.2
@@ -47,6 +49,14 @@ class Merchant(msgspec.Struct, frozen=True):
     session: str
 
 
+class Linked(msgspec.Struct, frozen=True):
+    """A short link that a creator spreads outside, and the SKUs that it leads to."""
+
+    code: str
+    shop_id: int
+    skus: list[int]
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Who comes where, and for how long: orders begin for `seconds`, then those under way come to their end.
 
@@ -57,6 +67,7 @@ class Plan(msgspec.Struct, frozen=True):
     live_session_id: str
     buyers: list[str]
     merchants: list[Merchant]
+    links: list[Linked]
     seconds: float
     seed: int
 
@@ -75,11 +86,11 @@ class News(msgspec.Struct, frozen=True):
 
 
 class Goods(NamedTuple):
-    """A pinned product as a buyer sees it."""
+    """A product as a buyer sees it. source: where it was found, as a line of an order says it."""
 
     shop_id: int
     skus: list[int]
-    placement: str
+    source: dict[str, Any]
 
 
 class Crowd:
@@ -131,7 +142,11 @@ class Crowd:
                             self._send(self._visit(one, goods, one.dice.expovariate(1 / RUSH_S)))
             wanderers = len(self._buyers) * WANDERERS_PER_S * _LOOK_EVERY_S
             for one in dice.sample(self._buyers, round(wanderers)) if self._shown else ():
-                self._send(self._visit(one, dice.choice(self._shown), dice.uniform(0, _LOOK_EVERY_S)))
+                pause_s = dice.uniform(0, _LOOK_EVERY_S)
+                if self._plan.links and dice.random() < FOLLOWERS:
+                    self._send(self._follow(one, dice.choice(self._plan.links), pause_s))
+                else:
+                    self._send(self._visit(one, dice.choice(self._shown), pause_s))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _look_at(self, pin: dict[str, Any]) -> Goods | None:
@@ -139,7 +154,13 @@ class Crowd:
         if not product.ok:
             return None
         skus = [sku["id"] for sku in product.json()["skus"] if sku["on_shelf"]]
-        return Goods(pin["shop_id"], skus, pin["placement"]) if skus else None
+        return Goods(pin["shop_id"], skus, {"placement": pin["placement"]}) if skus else None
+
+    async def _follow(self, one: Buyer, link: Linked, after_s: float) -> None:
+        """Come by a link from elsewhere, and order what it leads to."""
+        answer = await self._ask("GET", f"/l/{link.code}", session=one.session)
+        if click := parse_qs(urlsplit(answer.location).query).get("click"):
+            await self._visit(one, Goods(link.shop_id, link.skus, {"clicks": click}), after_s)
 
     def _send(self, visit: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(visit)
@@ -179,7 +200,7 @@ class Crowd:
 
     def _draft(self, one: Buyer, goods: Goods) -> dict[str, Any]:
         quantity = 2 if one.dice.random() < 0.2 else 1
-        line = {"sku_id": one.dice.choice(goods.skus), "quantity": quantity, "placement": goods.placement}
+        line = {"sku_id": one.dice.choice(goods.skus), "quantity": quantity} | goods.source
         return {"id": self._new_id(), "lines": [line], "address": one.address}
 
     async def _pay(self, one: Buyer, placed: list[dict[str, Any]]) -> bool:

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from fairwind.demo import store
 from fairwind.demo.books import Books
 from fairwind.demo.figures import Given
-from fairwind.demo.report import battle_report, channels, fen_by_fen, money_out, statement, why
+from fairwind.demo.links import spread
+from fairwind.demo.report import battle_report, channels, creators, fen_by_fen, money_out, statement, why
 from fairwind.demo.sale import Sale, hold
 from fairwind.demo.show import Show
 from fairwind.demo.stage import PASSWORD, Stage, accounts, set_up
@@ -160,8 +161,9 @@ async def _sell(platform: Platform, crowd: Crowd, show: Show, timetable: Timetab
     ttl = timedelta(seconds=platform.settings.session_ttl_s)
     stage = await set_up(url, pool, clock, crowd.buyers, ttl, show.tell)
     await agree(url, stage, timetable, show.tell)
+    links = await spread(url, stage, show.tell)
     with show.sale() as watch:
-        sale = await hold(url, pool, clock, stage, TITLE, crowd.seconds, crowd.seed, watch)
+        sale = await hold(url, pool, clock, stage, links, TITLE, crowd.seconds, crowd.seed, watch)
     show.save(sale.last)
     given = await pass_by(url, pool, stage, sale.session_id, timetable, crowd.seed, show.step)
     await _report(url, pool, stage, sale, given, show, timetable)
@@ -187,6 +189,7 @@ async def _report(
         return
     books = Books(url, stage, timetable.clock.now())
     show.print(why(await books.shares(story), show.words, show.language))
+    show.print(creators(await books.creators(), show.words))
     show.print(channels(await books.channels(story), show.words, show.language))
     for payee in ("shop", "creator"):
         show.print(statement(await books.statement(payee, story), show.words, show.language))

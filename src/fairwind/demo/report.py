@@ -110,7 +110,21 @@ def money_out(payouts: Sequence[PaidOut], say: Say) -> RenderableType:
         table.add_column(say(name), header_style="bold", justify="right", no_wrap=True)
     for each in payouts:
         table.add_row(f"{say(each.payee_kind)} {each.name}", f"{each.payouts:,}", format_yuan(each.amount_fen))
-    return Panel(table, title=f" {say('Payouts')} ", box=box.ROUNDED, padding=(1, 2))
+    return Panel(table, title=f" {say('Payouts so far')} ", box=box.ROUNDED, padding=(1, 2))
+
+
+def creators(found: Sequence[dict[str, Any]], say: Say) -> RenderableType:
+    """What each creator earned, from where."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, expand=True)
+    table.add_column(say("creator"), header_style="bold", ratio=1)
+    for name in ("clicks", "orders", "commission, yuan", "given back", "paid out"):
+        table.add_column(say(name), header_style="bold", justify="right", no_wrap=True)
+    for each in found:
+        where = say("links" if each["links"] else "live")
+        counts = [f"{each[key]:,}" if each["links"] else "" for key in ("clicks", "orders")]
+        amounts = [format_yuan(each[key]) for key in ("settled_fen", "clawed_back_fen", "paid_out_fen")]
+        table.add_row(f"{each['name']} · {where}", *counts, *amounts)
+    return Panel(table, title=f" {say('Creators')} ", box=box.ROUNDED, padding=(1, 2))
 
 
 def why(lines: Sequence[dict[str, Any]], say: Say, language: Language) -> RenderableType:

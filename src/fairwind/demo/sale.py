@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from fairwind.demo import crowd, store
-from fairwind.demo.crowd import Merchant, News, Plan
+from fairwind.demo.crowd import Linked, Merchant, News, Plan
 from fairwind.demo.figures import DEAR_YUAN, Candidate, Figures
 from fairwind.demo.stage import Shop, Stage, signed_in
 from fairwind.demo.view import Frame
@@ -53,6 +53,7 @@ async def hold(
     database: Database,
     clock: Clock,
     stage: Stage,
+    links: Sequence[Linked],
     title: str,
     seconds: float,
     seed: int,
@@ -73,6 +74,7 @@ async def hold(
             str(session_id),
             list(stage.buyers),
             [Merchant(shop.id, shop.session) for shop in stage.shops],
+            list(links),
             seconds,
             dice.randrange(2**31),
         )

@@ -19,7 +19,8 @@ from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, ha
 from fairwind.kernel import Clock, Database, PersonId, ShopId, Transaction
 
 PASSWORD = "fairwind-demo"  # noqa: S105  printed at the end; the demo listens on this machine only
-OPERATOR, HOST, AGENCY, BUYER = "operator@demo", "host@demo", "agency@demo", "buyer-1@demo"
+OPERATOR, HOST, SHARER, AGENCY = "operator@demo", "host@demo", "sharer@demo", "agency@demo"
+BUYER = "buyer-1@demo"
 _REAL_CATALOGUE = Path("shared/data/catalogue.csv")
 _PEOPLE_AT_A_TIME = 1000
 
@@ -53,14 +54,16 @@ class Shop(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """Everything a live sale needs. operator, host, agency and buyers: their session tokens."""
+    """Everything a live sale needs. operator, host, sharer, agency and buyers: their session tokens."""
 
     shops: Sequence[Shop]
     operator: str
     host: str
+    sharer: str
     agency: str
     buyers: Sequence[str]
     host_id: PersonId
+    sharer_id: PersonId
     agency_id: PersonId
 
 
@@ -83,11 +86,11 @@ async def set_up(url: str, database: Database, clock: Clock, buyers: int, ttl: t
     """People through the database, since thousands of passwords take long to hash; all else through the HTTP API."""
     people = await _people(database, clock, [*_staff(), *_buyers(buyers)])
     merchants = [_merchant(number) for number in range(len(SHOPS))]
-    logins = [OPERATOR, HOST, AGENCY, *merchants, *(login for login, _, _ in _buyers(buyers))]
+    logins = [OPERATOR, HOST, SHARER, AGENCY, *merchants, *(login for login, _, _ in _buyers(buyers))]
     tokens = await database.run(lambda tx: open_sessions(tx, [people[login] for login in logins], clock.now(), ttl))
     sessions = dict(zip(logins, tokens, strict=True))
     tell(
-        "{people} people are there: 1 host, 1 agency, {merchants} merchants, {buyers} buyers",
+        "{people} people are there: 2 creators, 1 agency, {merchants} merchants, {buyers} buyers",
         people=f"{len(people):,}",
         merchants=len(SHOPS),
         buyers=f"{buyers:,}",
@@ -108,7 +111,22 @@ async def set_up(url: str, database: Database, clock: Clock, buyers: int, ttl: t
         )
     tell("goods from {name}", name=name)
     tokens = [sessions[login] for login, _, _ in _buyers(buyers)]
-    return Stage(shops, sessions[OPERATOR], sessions[HOST], sessions[AGENCY], tokens, people[HOST], people[AGENCY])
+    return Stage(
+        shops,
+        sessions[OPERATOR],
+        sessions[HOST],
+        sessions[SHARER],
+        sessions[AGENCY],
+        tokens,
+        people[HOST],
+        people[SHARER],
+        people[AGENCY],
+    )
+
+
+def made_id(name: str) -> str:
+    """An id that is the same in every run."""
+    return str(uuid5(NAMESPACE_URL, f"fairwind:demo:{name}"))
 
 
 def signed_in(url: str, session: str) -> httpx.AsyncClient:
@@ -145,8 +163,9 @@ def divided(text: str, parts: int) -> list[str]:
 
 def _staff() -> Iterator[tuple[str, str, frozenset[Role]]]:
     yield OPERATOR, "平台运营", frozenset({Role.OPERATOR})
-    # A creator needs a shop of their own to add goods of the alliance, so the host is a merchant as well.
+    # A creator needs a shop of their own to add goods of the alliance, so they are merchants as well.
     yield HOST, "主播小风", frozenset({Role.CREATOR, Role.MERCHANT})
+    yield SHARER, "达人小雨", frozenset({Role.CREATOR, Role.MERCHANT})
     yield AGENCY, "乘风机构", frozenset({Role.AGENCY})
     for number, plan in enumerate(SHOPS):
         yield _merchant(number), f"{plan.name}店主", frozenset({Role.MERCHANT})
@@ -182,7 +201,7 @@ async def _people(
 
 async def _open_shop(merchant: httpx.AsyncClient, plan: ShopPlan, goods: str) -> tuple[ShopId, dict[str, int]]:
     """Open the shop, set its freight and import its goods; what the import came to. What is there stays."""
-    opening = {"id": str(uuid5(NAMESPACE_URL, f"fairwind:demo:{plan.channel}")), "name": plan.name}
+    opening = {"id": made_id(plan.channel), "name": plan.name}
     shop = (await merchant.post("/shops", json=opening | {"channel": plan.channel})).json()
     await merchant.put(f"/shops/{shop['id']}/freight-rule", json=plan.freight)
     imported = await merchant.post(

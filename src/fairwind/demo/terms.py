@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 
-from fairwind.demo.stage import Shop, Stage, signed_in
+from fairwind.demo.stage import Shop, Stage, made_id, signed_in
 from fairwind.demo.timetable import Timetable
 from fairwind.demo.words import Tell
 from fairwind.kernel import uuid7
@@ -29,14 +28,14 @@ _AT_ONCE = 16
 async def agree(url: str, stage: Stage, timetable: Timetable, tell: Tell) -> None:
     """Terms for everything that could be sold; those of earlier runs stay."""
     async with signed_in(url, stage.host) as host, signed_in(url, stage.agency) as agency:
-        await host.post("/shops", json={"id": _id("host"), "name": "小风的小店", "channel": "own"})
+        await host.post("/shops", json={"id": made_id("host"), "name": "小风的小店", "channel": "own"})
         if await _join_mcn(host, agency, stage):
             timetable.advance(timedelta(days=1))
             tell(
                 "the host has joined the agency's MCN for {percent} %, since the next midnight",
                 percent=MCN_PPM // 10_000,
             )
-        await agency.put(f"/activities/{_id('activity')}", json=ACTIVITY)
+        await agency.put(f"/activities/{made_id('activity')}", json=ACTIVITY)
     for shop in stage.shops:
         async with signed_in(url, shop.session) as merchant:
             count = await _publish(merchant, shop)
@@ -53,10 +52,6 @@ async def agree(url: str, stage: Stage, timetable: Timetable, tell: Tell) -> Non
         percent=SUBSIDY_PPM // 10_000,
         supplier=supplier.name,
     )
-
-
-def _id(name: str) -> str:
-    return str(uuid5(NAMESPACE_URL, f"fairwind:demo:{name}"))
 
 
 async def _join_mcn(host: httpx.AsyncClient, agency: httpx.AsyncClient, stage: Stage) -> bool:

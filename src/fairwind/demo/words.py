@@ -18,8 +18,8 @@ class Tell(Protocol):
 
 _ZH: Mapping[str, str] = {
     "The demo keeps its data in {folder}; it never touches other data.": "演示的数据放在 {folder}，不碰别的数据。",
-    "{people} people are there: 1 host, 1 agency, {merchants} merchants, {buyers} buyers": "共 {people} 人：主播 1，"
-    "机构 1，商家 {merchants}，买家 {buyers}",
+    "{people} people are there: 2 creators, 1 agency, {merchants} merchants, {buyers} buyers": "共 {people} 人："
+    "达人 2，机构 1，商家 {merchants}，买家 {buyers}",
     "{shop} ({channel}): {new} SKUs imported, {there} were there, {refused} refused": "{shop}（{channel}）：导入 {new} "
     "个 SKU，已有 {there}，拒绝 {refused}",
     "goods from {name}": "商品来自 {name}",
@@ -29,6 +29,14 @@ _ZH: Mapping[str, str] = {
     "{percent} %",
     "subsidy: {percent} % of what {supplier} sells; platform and supplier pay half each": "补贴：{supplier} 商品价格的 "
     "{percent} %，平台与供应商各出一半",
+    "{count} products of {shop} joined the agency's activity; a second creator spreads links to them": "{shop} 的 "
+    "{count} 个商品参加了机构的招商活动；另一位达人在站外推广它们的链接",
+    "Creators": "达人",
+    "live": "直播",
+    "links": "链接",
+    "clicks": "点击",
+    "given back": "退回",
+    "commission, yuan": "佣金（元）",
     "own": "自营",
     "youzan": "有赞",
     "mokuai": "魔筷",
@@ -120,7 +128,7 @@ _ZH: Mapping[str, str] = {
     "agencies": "机构",
     "service fee": "技术服务费",
     "alliance fee": "联盟服务费",
-    "Payouts": "打款",
+    "Payouts so far": "累计打款",
     "paid out to": "收款方",
     "payouts": "笔数",
     "platform": "平台",

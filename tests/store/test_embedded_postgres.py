@@ -172,6 +172,7 @@ class Writer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.acknowledged: list[int] = []
+        self.breaks = 0
         self._stop = Event()
         self._thread = Thread(target=self._write, daemon=True)
 
@@ -198,6 +199,7 @@ class Writer:
                         connection.execute("INSERT INTO number VALUES (%s)", (n,))
                         self.acknowledged.append(n)
             except psycopg.OperationalError:
+                self.breaks += 1
                 time.sleep(0.02)
 
     def lost(self) -> set[int]:
@@ -407,6 +409,7 @@ def test_a_killed_backend_costs_its_transaction_only(folder: Path) -> None:
         victim = psycopg.connect(postgres.url)
         victim.execute("INSERT INTO number VALUES (-1)")
         os.kill(victim.info.backend_pid, signal.SIGKILL)
+        eventually(lambda: writer.breaks > 0)  # the server sends everybody away, a moment later
         writer.wait_for(50)
         assert not writer.lost()
         assert ask(postgres.url, "SELECT count(*) FROM number WHERE n < 0") == 0

@@ -150,7 +150,8 @@ async def test_a_sample_travels_and_is_shown(database: Database, shop: Shop) -> 
     assert isinstance(shown, Sample)
     assert shown == await kept(database, shop, shown)
     assert (shown.state, shown.shown_at_url, shown.show_by) == ("shown", "/live-sessions/1", NOW + SHOW_WITHIN)
-    assert isinstance(await move(database, shop, shown, SampleAction.SHOW), WrongState)
+    assert await move(database, shop, shown, SampleAction.SHOW) == shown
+    assert isinstance(await move(database, shop, shown, SampleAction.APPROVE), WrongState)
     no_such = replace(shown, id=SampleId(uuid7(NOW)))
     assert isinstance(await move(database, shop, no_such, SampleAction.APPROVE), NotFound)
 

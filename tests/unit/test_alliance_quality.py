@@ -146,6 +146,14 @@ def test_what_falls_short_is_not_approved_and_may_still_be_declined() -> None:
     assert (declined.state, declined.message, declined.criteria_version) == ("declined", "下次", None)
 
 
+def test_a_step_that_is_taken_again_changes_nothing() -> None:
+    for action in (NominationAction.APPROVE, NominationAction.DECLINE, NominationAction.WITHDRAW):
+        wanted = NominationStep(NOMINATION.id, action, PersonId(9))
+        outcome = step(NOMINATION, wanted, [], CRITERIA, NOW)
+        assert isinstance(outcome, Nomination)
+        assert step(outcome, wanted, faults(CRITERIA, replace(GOOD, ratings=9)), CRITERIA, NOW) == outcome
+
+
 def test_who_nominated_it_for_the_shop_does_not_approve_it_for_the_platform() -> None:
     approve = NominationStep(NOMINATION.id, NominationAction.APPROVE, NOMINATION.nominated_by)
 

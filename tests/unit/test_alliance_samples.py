@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fairwind.alliance import NOMINATION_TRANSITIONS, SAMPLE_TRANSITIONS, NominationState, SampleState
 from fairwind.alliance.quality import OPEN, NominationAction
@@ -113,6 +114,21 @@ def test_a_sample_goes_all_the_way_to_being_shown() -> None:
     assert sample.state is SampleState.SHOWN
     assert (sample.message, sample.carrier, sample.tracking_number) == ("好", "顺丰", "SF123456")
     assert sample.show_by == NOW + SHOW_WITHIN
+
+
+def test_a_step_that_is_taken_again_changes_nothing_unless_it_says_something_else() -> None:
+    sample = SAMPLE
+    for action in (SampleAction.APPROVE, SampleAction.SHIP, SampleAction.RECEIVE, SampleAction.SHOW):
+        outcome = step(sample, wanted(action), OFFER, SHOW_WITHIN, NOW)
+        assert isinstance(outcome, Sample)
+        assert step(outcome, wanted(action), OFFER, SHOW_WITHIN, NOW + SHOW_WITHIN) == outcome
+        if action is SampleAction.SHIP:
+            other = replace(wanted(action), shipment=SampleShipment("圆通", "YT1"))
+            assert isinstance(step(outcome, other, OFFER, SHOW_WITHIN, NOW), WrongState)
+        if action is SampleAction.SHOW:
+            other = replace(wanted(action), url="/live-sessions/2")
+            assert isinstance(step(outcome, other, OFFER, SHOW_WITHIN, NOW), WrongState)
+        sample = outcome
 
 
 @pytest.mark.parametrize("action", sorted(BY_CREATOR))

@@ -28,7 +28,7 @@ from fairwind.kernel import (
 )
 from fairwind.kernel.lines import LINES
 from fairwind.kernel.pages import BIGINT_MAX
-from fairwind.kernel.states import WrongState, after
+from fairwind.kernel.states import WrongState, after, arrived
 
 NominationId = NewType("NominationId", UUID)
 
@@ -336,7 +336,12 @@ def unmet(those: Sequence[Fault]) -> CriteriaUnmet | None:
 def step(
     nomination: Nomination, wanted: NominationStep, those: Sequence[Fault], criteria: Criteria, now: datetime
 ) -> Nomination | Refused:
-    """The nomination after what is wanted of it, or why that cannot be. those: the product's faults by criteria now."""
+    """The nomination after what is wanted of it, or why that cannot be; as it stands when that was done before.
+
+    those: the product's faults by criteria now.
+    """
+    if arrived(TRANSITIONS, nomination.state, wanted.action):
+        return nomination
     following = after(TRANSITIONS, nomination.state, wanted.action)
     if isinstance(following, WrongState):
         return following

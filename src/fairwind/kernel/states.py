@@ -29,6 +29,11 @@ def after(table: Mapping[tuple[S, A], S], state: S, action: A) -> S | WrongState
     return following
 
 
+def arrived(table: Mapping[tuple[S, A], S], state: S, action: A) -> bool:
+    """Whether action has led to state: to ask for it once more changes nothing."""
+    return any((leading, to) == (action, state) for (_, leading), to in table.items())
+
+
 def diagram(table: Mapping[tuple[S, A], S], first: S) -> str:
     """The table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {first.value}"]

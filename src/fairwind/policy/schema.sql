@@ -88,8 +88,8 @@ CREATE TABLE policy.enrolment (
     CONSTRAINT enrolment_measured CHECK (measured_from <= measured_to)
 );
 
--- What buyers paid a shop for goods on a day in China, and what of that refunds have undone since. Either may be told of
--- first.
+-- The price of goods that were paid for in a shop on a day in China, subsidies included, and what of that refunds have
+-- undone since. Either may be told of first.
 -- distribute policy.turnover by shop_id
 CREATE TABLE policy.turnover (
     shop_id    bigint NOT NULL,

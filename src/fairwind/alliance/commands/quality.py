@@ -162,7 +162,7 @@ async def move_nominations(
         those = faults(criteria, measured[nomination.product_id]) if item.action is NominationAction.APPROVE else []
         outcome = step(nomination, item, those, criteria, now)
         outcomes.append(outcome)
-        if isinstance(outcome, Nomination):
+        if isinstance(outcome, Nomination) and outcome != nomination:
             known[nomination.id] = changed[nomination.id] = outcome
     if changed:
         await tx.ask(store.nominations_saved(shop_id, changed.values()))

@@ -108,7 +108,7 @@ def _refusal(listing: Listing | None, offer: SampleOffer | None, asked_quantity:
 async def move_samples(
     tx: Transaction, shop_id: ShopId, items: Sequence[SampleStep], now: datetime, show_within: timedelta
 ) -> list[Sample | Refused]:
-    """Approve, decline, ship, withdraw, receive, show; each by whom it concerns."""
+    """Approve, decline, ship, withdraw, receive, show; each by whom it concerns. Repeating a step changes nothing."""
     ids = [item.sample_id for item in items]
     known = await tx.ask(store.samples(shop_id, ids))
     offers, samples = await tx.together(
@@ -126,7 +126,7 @@ async def move_samples(
             continue
         outcome = step(sample, item, offer, show_within, now)
         outcomes.append(outcome)
-        if isinstance(outcome, Sample):
+        if isinstance(outcome, Sample) and outcome != sample:
             samples[sample.id] = changed[sample.id] = outcome
             if item.action is SampleAction.APPROVE:
                 offers[sample.product_id] = given[sample.product_id] = replace(

@@ -1,6 +1,7 @@
 """Orders under their locks, and what a command changes of them.
 
-Locks are taken in one order: stock by SKU id, kept stock, subsidies, orders by id, ledger accounts by name.
+Locks are taken in one order, which docs/architecture.md states whole: stock by SKU id, kept stock, subsidies and what
+is drawn for them, orders by id, ledger accounts by name.
 """
 
 from __future__ import annotations

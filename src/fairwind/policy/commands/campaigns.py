@@ -27,7 +27,7 @@ _ENDED_MAX = 100
 async def propose(tx: Transaction, draft: CampaignDraft, person_id: PersonId, now: datetime) -> Campaign:
     """Propose a campaign. The same draft again answers the campaign as it stands.
 
-    Refusals: Invalid; NotFound for a funder or something in the scope that there is not; IdReused.
+    Refusals: Invalid, also for a funder or something in the scope that there is not; IdReused.
     """
     draft = rules.tidied(draft)
     there = await store.campaign_of_draft(tx, draft.id)

@@ -145,8 +145,9 @@ class Statements:
     async def parts(self, payee: Payee, of: Period) -> AsyncIterator[Part]:
         """The whole statement, part by part.
 
-        Each part is a transaction of its own: someone who reads slowly holds no connection and no snapshot. Entries are
-        only ever added at the end of an open period, so that what was read stays.
+        Each part is a transaction of its own: someone who reads slowly holds no connection and no snapshot. What is
+        entered meanwhile, into an open period, may be missed before the place that was read to; the sums of the head
+        are of one moment, and the audit and the closing read everything at one.
         """
         place: Place | None = BEGINNING
         while place is not None:

@@ -10,18 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairwind.alliance.plan import (
-    COMMISSION_MAX_PPM,
-    CREATOR_MAX_PPM,
-    FEE_MAX_PPM,
-    Kind,
-    RateTooHigh,
-    Step,
-    Terms,
-    fall_ppm,
-    takes_away,
-    terms_refusal,
-)
+from fairwind.alliance.plan import CREATOR_MAX_PPM, Kind, Step, Terms, fall_ppm, takes_away, terms_refusal
 from fairwind.alliance.promise import Ending, OrdinaryNeeded, PlanLive, Promises, Publishing
 from fairwind.alliance.versions import (
     EXCLUSIVE_CUT_EVERY,
@@ -36,6 +25,7 @@ from fairwind.alliance.versions import (
     publish,
 )
 from fairwind.kernel import CHINA, PPM_WHOLE, Invalid, PersonId, PlanId, Ppm, ProductId, Refused, ShopId
+from fairwind.kernel.rates import COMMISSION_PPM_MAX, FEE_PPM_MAX, RateTooHigh
 from plans import DAY, MIDNIGHT, terms
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
@@ -405,5 +395,5 @@ def test_steps_that_do_not_rise_and_an_agency_without_activity_make_no_sense(wan
 @given(kind=st.sampled_from(Kind), creator=st.integers(0, 800_000), agency=st.integers(0, 400_000))
 def test_what_is_accepted_leaves_room_for_the_highest_fee(kind: Kind, creator: int, agency: int) -> None:
     if terms_refusal(kind, Terms(Ppm(creator), Ppm(agency))) is None:
-        assert creator + agency <= COMMISSION_MAX_PPM
-        assert creator + agency + FEE_MAX_PPM <= PPM_WHOLE
+        assert creator + agency <= COMMISSION_PPM_MAX
+        assert creator + agency + FEE_PPM_MAX <= PPM_WHOLE

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fairwind.catalog import Channel
 from fairwind.kernel import CategoryId, Fen, Invalid, NotFound, Ppm, Refused
+from fairwind.kernel.rates import RateTooHigh
 from fairwind.policy import ProgrammeDraft, ScheduleDraft
 from fairwind.policy import programme_draft as programmes
 from fairwind.policy import schedule as schedules
@@ -19,7 +20,7 @@ from fairwind.policy.fees import FeeRule, base_rule
 from fairwind.policy.moments import LEAD_TIME, TooSoon, begins, checked
 from fairwind.policy.programme import CategorySupport, GrowthTier, NewMerchant, Programme
 from fairwind.policy.programme_draft import ProgrammeEnded, ProgrammeOverlaps, end_of
-from fairwind.policy.schedule import AgesOverlap, RateDraft, RatesIncomplete, RateTooHigh, Schedule, timeline
+from fairwind.policy.schedule import AgesOverlap, RateDraft, RatesIncomplete, Schedule, timeline
 
 NOW = datetime(2020, 6, 18, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

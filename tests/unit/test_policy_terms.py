@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fairwind.catalog import Channel
 from fairwind.kernel import CategoryId, Fen, Ppm
-from fairwind.policy import FEE_PPM_MAX, NO_FEE, Fee, FeeRule, ShopTerms, reason_of
+from fairwind.kernel.rates import FEE_PPM_MAX
+from fairwind.policy import NO_FEE, Fee, FeeRule, ShopTerms, reason_of
 from fairwind.policy.comparison import compare
 from fairwind.policy.fees import base_rule
 from fairwind.policy.programme import CategorySupport, Conditions, GrowthTier, NewMerchant, Programme, Support, supports

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fairwind.kernel import CHINA, Fen, Forbidden, IdReused, Invalid, NotFound, OrderId, PersonId, Ppm, ShopId, uuid7
+from fairwind.kernel.words import Words
 from fairwind.settlement import spreadsheet
 from fairwind.settlement.earning import Sale, earning, estimate, share_of, why
-from fairwind.settlement.formula import Words, formula, rate
+from fairwind.settlement.formula import formula, rate
 from fairwind.settlement.listing import Begun, Ended, Part, Reading, lines_of
 from fairwind.settlement.period import PeriodClosed, hold_open, month_of, next_to_close, period
 from fairwind.settlement.share import Held, SettledLine, Shares, Terms, back, share_line

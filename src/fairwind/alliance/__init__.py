@@ -9,7 +9,6 @@ from fairwind.alliance.attribution import CLICKS_MAX, Click, Decision, Evidence,
 from fairwind.alliance.commands.ratings import rate
 from fairwind.alliance.commission import OWN_PURCHASE, Commission, Commissions
 from fairwind.alliance.decided import DecidedLine, Difference, replay
-from fairwind.alliance.plan import COMMISSION_MAX_PPM, FEE_MAX_PPM
 from fairwind.alliance.quality import TRANSITIONS as NOMINATION_TRANSITIONS
 from fairwind.alliance.quality import NominationState
 from fairwind.alliance.rating import Rating, RatingClosed, RatingDraft, Reviewing
@@ -25,8 +24,6 @@ from fairwind.alliance.wiring import wire
 __all__ = [
     "CLICKS_MAX",
     "COMMISSION_CODES",
-    "COMMISSION_MAX_PPM",
-    "FEE_MAX_PPM",
     "NOMINATION_TRANSITIONS",
     "OWN_PURCHASE",
     "REASONS",

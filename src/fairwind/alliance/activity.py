@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from fairwind.alliance.plan import AGENCY_MAX_PPM, COMMISSION_MAX_PPM, CREATOR_MAX_PPM, Kind, Terms
+from fairwind.alliance.plan import AGENCY_MAX_PPM, CREATOR_MAX_PPM, Kind, Terms
 from fairwind.kernel import Forbidden, PersonId, Ppm, Refused
+from fairwind.kernel.rates import COMMISSION_PPM_MAX
 
 ActivityId = NewType("ActivityId", UUID)
 
@@ -76,4 +77,4 @@ def refusal_to_join(activity: Activity, terms: Terms, *, joined: bool) -> Refuse
     return None
 
 
-assert CREATOR_MAX_PPM[Kind.ACTIVITY] + AGENCY_MAX_PPM <= COMMISSION_MAX_PPM
+assert CREATOR_MAX_PPM[Kind.ACTIVITY] + AGENCY_MAX_PPM <= COMMISSION_PPM_MAX

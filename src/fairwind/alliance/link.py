@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from fairwind.alliance.attribution import Model
 from fairwind.kernel import ClickId, PersonId, ProductId, Refused, ShopId
+from fairwind.kernel.lines import FILLED_LINE
 from fairwind.kernel.pages import BIGINT_MAX
 
 PromotionId = NewType("PromotionId", int)
@@ -26,9 +27,8 @@ PROMOTIONS_MAX = 1000
 CLICKS_KEPT = timedelta(days=90)
 """So long clicks are kept one by one; orders have their own copy, and the counts by day stay."""
 _DAY_S = 86_400
-_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 
-PromotionName = Annotated[str, Meta(min_length=1, max_length=60, pattern=_LINE, examples=["618 粉丝群"])]
+PromotionName = Annotated[str, Meta(min_length=1, max_length=60, pattern=FILLED_LINE, examples=["618 粉丝群"])]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,32}$", description="What a short link ends in")]
 
 

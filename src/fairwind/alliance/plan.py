@@ -13,11 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from fairwind.kernel import Fen, Invalid, PersonId, PlanId, Ppm, ProductId, Refused, ShopId, portion
+from fairwind.kernel.rates import COMMISSION_PPM_MAX, RateTooHigh
 
-COMMISSION_MAX_PPM = Ppm(900_000)
-"""What creator and agency may have of a sale together; the rest is room for the highest service fee (FEE_MAX_PPM)."""
-FEE_MAX_PPM = Ppm(100_000)
-"""The highest service fee that still leaves nothing below zero beside the highest commission."""
 AGENCY_MAX_PPM = Ppm(400_000)
 STEPS_MAX = 5
 REACHED_MAX = 10**12
@@ -45,13 +42,6 @@ CREATOR_MAX_PPM: Mapping[Kind, Ppm] = {
 
 CreatorPpm = Annotated[Ppm, Meta(ge=0, le=800_000)]
 AgencyPpm = Annotated[Ppm, Meta(ge=0, le=400_000)]
-
-
-class RateTooHigh(Refused):
-    """The plan promises more than plans of its kind may."""
-
-    code = "rate_too_high"
-    status = 422
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,10 +119,10 @@ def terms_refusal(kind: Kind, terms: Terms) -> Refused | None:
         return Invalid("agency_ppm: only an agency's activity pays one; leave it out")
     if terms.agency_ppm > AGENCY_MAX_PPM:
         return RateTooHigh(f"agency_ppm: an agency has at most {AGENCY_MAX_PPM}", highest_ppm=AGENCY_MAX_PPM)
-    if terms.highest_ppm + terms.agency_ppm > COMMISSION_MAX_PPM:
+    if terms.highest_ppm + terms.agency_ppm > COMMISSION_PPM_MAX:
         return RateTooHigh(
-            f"creator_ppm and agency_ppm: together they are at most {COMMISSION_MAX_PPM}",
-            highest_ppm=COMMISSION_MAX_PPM,
+            f"creator_ppm and agency_ppm: together they are at most {COMMISSION_PPM_MAX}",
+            highest_ppm=COMMISSION_PPM_MAX,
         )
     return None
 

@@ -6,12 +6,12 @@ what was asked at a time stays known; of all rules exactly one decides the fee o
 
 from fairwind.policy.commands.purses import prepare, prepare_again, purse_locked, purse_of
 from fairwind.policy.comparison import Comparison
-from fairwind.policy.fees import FEE_PPM_MAX, NO_FEE, Fee, FeeRule
+from fairwind.policy.fees import NO_FEE, Fee, FeeRule
 from fairwind.policy.policy import Policy
 from fairwind.policy.programme import Programme
 from fairwind.policy.programme_draft import ProgrammeDraft
 from fairwind.policy.purse import Grant, Purse, Ware
-from fairwind.policy.reason import NO_RULE, Words, reason_of
+from fairwind.policy.reason import NO_RULE, reason_of
 from fairwind.policy.schedule import ScheduleDraft
 from fairwind.policy.store.purses import campaigns_locked, purse_saved
 from fairwind.policy.store.terms import shop_terms, stored_rules
@@ -20,7 +20,6 @@ from fairwind.policy.window import WindowDraft
 from fairwind.policy.wiring import wire
 
 __all__ = [
-    "FEE_PPM_MAX",
     "NO_FEE",
     "NO_RULE",
     "Comparison",
@@ -35,7 +34,6 @@ __all__ = [
     "ShopTerms",
     "Ware",
     "WindowDraft",
-    "Words",
     "campaigns_locked",
     "prepare",
     "prepare_again",

@@ -15,9 +15,6 @@ from fairwind.policy.quote import Place, Quote, quote
 from fairwind.policy.schedule import AGE_MAX_DAYS
 from fairwind.policy.terms import ShopTerms
 
-COMMISSION_PPM_MAX = Ppm(900_000)
-"""What creator and agency get together comes to no more."""
-
 
 class ChannelNet(msgspec.Struct, frozen=True):
     """What a good nets through a channel: net_fen = price − fee − commission, both rounded down.

@@ -9,9 +9,6 @@ import msgspec
 from fairwind.catalog import Channel
 from fairwind.kernel import CategoryId, Ppm
 
-FEE_PPM_MAX = Ppm(100_000)
-"""No schedule and no programme asks for more: commissions come to nine tenths of a sale at most."""
-
 
 class Fee(msgspec.Struct, frozen=True):
     """What the platform asks of a line, and the rule that says so: a base rule or a support programme, never edited."""

@@ -8,9 +8,9 @@ from datetime import datetime
 import msgspec
 
 from fairwind.kernel import CampaignId, Fen, PersonId, SkuId
+from fairwind.kernel.words import Words
 from fairwind.policy.campaign import Campaign
 from fairwind.policy.purse import Purse, Ware
-from fairwind.policy.reason import Words
 
 GIVEN = "given"
 NO_CAMPAIGN = "no_campaign"

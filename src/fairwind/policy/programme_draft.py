@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from fairwind.catalog import Channel
 from fairwind.kernel import CategoryId, Invalid, NotFound, Refused
-from fairwind.policy.fees import FEE_PPM_MAX
+from fairwind.kernel.rates import FEE_PPM_MAX
 from fairwind.policy.moments import AHEAD_MAX, LEAD_TIME, Moment, TooSoon
 from fairwind.policy.programme import CategorySupport, Conditions, Programme
 from fairwind.policy.schedule import CategoryRef, Rate, too_high

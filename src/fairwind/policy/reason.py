@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
-
 from fairwind.catalog import Channel
 from fairwind.kernel import day_in_china
+from fairwind.kernel.words import Words
 from fairwind.policy.fees import FeeRule
 from fairwind.policy.programme import Programme
-
-
-class Words(msgspec.Struct, frozen=True):
-    """The same in English and in Chinese."""
-
-    en: str
-    zh: str
-
 
 CHANNELS = {
     Channel.OWN: Words("own shops", "自营店铺"),

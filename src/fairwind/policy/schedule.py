@@ -16,20 +16,14 @@ from msgspec.structs import replace
 from fairwind.catalog import Channel
 from fairwind.kernel import CategoryId, NotFound, Ppm, Refused
 from fairwind.kernel.pages import BIGINT_MAX
-from fairwind.policy.fees import FEE_PPM_MAX, FeeRule
+from fairwind.kernel.rates import FEE_PPM_MAX, RateTooHigh
+from fairwind.policy.fees import FeeRule
 from fairwind.policy.moments import LEAD_TIME, Moment
 
 AGE_MAX_DAYS = 3660
 CategoryRef = Annotated[CategoryId, Meta(ge=1, le=BIGINT_MAX)]
 Rate = Annotated[Ppm, Meta(ge=0, le=1_000_000, description="Parts per million; at most 100,000, a tenth")]
 Note = Annotated[str, Meta(max_length=500, description="Why, for whoever reads it later")]
-
-
-class RateTooHigh(Refused):
-    """The rate is above what the platform may ask of a sale."""
-
-    code = "rate_too_high"
-    status = 422
 
 
 class AgesOverlap(Refused):

@@ -9,6 +9,7 @@ import msgspec
 
 from fairwind.catalog import Channel
 from fairwind.kernel import day_in_china, format_yuan
+from fairwind.kernel.words import Words
 from fairwind.policy.enrolment import Enrolment, Facts, Measured, measured
 from fairwind.policy.programme import (
     CategorySupport,
@@ -20,7 +21,6 @@ from fairwind.policy.programme import (
     new_until,
     supports,
 )
-from fairwind.policy.reason import Words
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ import msgspec
 
 from fairwind.alliance import REASONS, Evidence, attribute, explain
 from fairwind.kernel import Fen, OrderId, PersonId, PlanId, Ppm, ProductId, ShopId
-from fairwind.settlement.formula import Words, fen, rate
+from fairwind.kernel.words import Words
+from fairwind.settlement.formula import fen, rate
 from fairwind.settlement.share import Held, Shares, Terms, share_line
 
 Part = Literal["creator", "agency", "mcn"]

@@ -7,26 +7,11 @@ what happened, and the audit says the rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-import msgspec
 
 from fairwind.kernel import Fen, pro_rata
+from fairwind.kernel.words import Words
 from fairwind.settlement.share import Shares, share_line
 from fairwind.settlement.statement import Entry, Returned, Settled, Sold
-
-Language = Literal["zh", "en"]
-
-
-class Words(msgspec.Struct, frozen=True):
-    """The same in English and Chinese."""
-
-    en: str
-    zh: str
-
-    def __getitem__(self, language: Language) -> str:
-        return self.zh if language == "zh" else self.en
-
 
 PARTS = {
     "proceeds": Words("proceeds", "货款"),

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 
 from fairwind.kernel import OrderId, ShopId
-from fairwind.settlement.formula import Words, formula
+from fairwind.kernel.words import Words
+from fairwind.settlement.formula import formula
 from fairwind.settlement.statement import Book, Entry, Heading, Item, Kind, Place, Sums
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from fairwind.kernel import CHINA
-from fairwind.settlement.formula import PARTS, Language, Words, formula
+from fairwind.kernel.words import Language, Words
+from fairwind.settlement.formula import PARTS, formula
 from fairwind.settlement.listing import Begun, Ended, Reading
 from fairwind.settlement.statement import Entry
 

@@ -15,7 +15,7 @@ from fairwind.alliance.commands.participants import TakingPart, take_part
 from fairwind.alliance.commands.plans import end_plans, publish_plans
 from fairwind.alliance.commands.reserves import Keeping, keep_stock
 from fairwind.alliance.participant import Action, NotTargeted, Participant, State
-from fairwind.alliance.plan import Kind, Plan, RateTooHigh, Terms
+from fairwind.alliance.plan import Kind, Plan, Terms
 from fairwind.alliance.promise import Ending, OrdinaryNeeded, PlanLive, Publishing
 from fairwind.alliance.reserve import NotPromised, Reserve, ReserveTooLarge
 from fairwind.alliance.store import plans as store
@@ -38,6 +38,7 @@ from fairwind.kernel import (
     accepted,
 )
 from fairwind.kernel.pages import BIGINT_MAX, Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.rates import RateTooHigh
 
 AnyProduct = Annotated[ProductId, Meta(ge=1, le=BIGINT_MAX)]
 _MEMBERS: dict[str, Any] = {"access": Access.SHOP_MEMBER, "refusals": [NotFound]}

@@ -11,18 +11,12 @@ from msgspec import Meta
 from fairwind.identity import Access, Caller
 from fairwind.kernel import FEN_MAX, CategoryId, Fen, IdReused, Invalid, NotFound, Ppm, ShopId
 from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
-from fairwind.policy.comparison import COMMISSION_PPM_MAX, Comparison
+from fairwind.kernel.rates import COMMISSION_PPM_MAX, RateTooHigh
+from fairwind.policy.comparison import Comparison
 from fairwind.policy.moments import Moment, TooSoon
 from fairwind.policy.policy import Policy
 from fairwind.policy.quote import Quote
-from fairwind.policy.schedule import (
-    AgesOverlap,
-    CategoryRef,
-    RatesIncomplete,
-    RateTooHigh,
-    Schedule,
-    ScheduleDraft,
-)
+from fairwind.policy.schedule import AgesOverlap, CategoryRef, RatesIncomplete, Schedule, ScheduleDraft
 from fairwind.policy.window import Window, WindowDraft
 
 Amount = Annotated[Fen, Meta(ge=0, le=FEN_MAX, description="What is paid for goods, in fen")]

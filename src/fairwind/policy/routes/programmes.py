@@ -10,12 +10,12 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from fairwind.identity import Access, Caller
 from fairwind.kernel import IdReused, Invalid, NotFound, ShopId
 from fairwind.kernel.pages import BIGINT_MAX, Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.rates import RateTooHigh
 from fairwind.policy.enrolment import Enrolment
 from fairwind.policy.moments import TooSoon
 from fairwind.policy.policy import Policy
 from fairwind.policy.programme import Programme
 from fairwind.policy.programme_draft import ProgrammeDraft, ProgrammeEnd, ProgrammeEnded, ProgrammeOverlaps
-from fairwind.policy.schedule import RateTooHigh
 from fairwind.policy.standing import ShopSupport
 
 _LATEST = (datetime.max.replace(tzinfo=UTC), BIGINT_MAX)

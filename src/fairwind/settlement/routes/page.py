@@ -14,7 +14,8 @@ from html import escape
 from importlib.resources import files
 
 from fairwind.kernel import CHINA, format_yuan
-from fairwind.settlement.formula import PARTS, Language, Words, formula
+from fairwind.kernel.words import Language, Words
+from fairwind.settlement.formula import PARTS, formula
 from fairwind.settlement.listing import Begun, Ended, Reading
 from fairwind.settlement.spreadsheet import KIND_WORDS
 from fairwind.settlement.statement import Entry, Heading, Sums

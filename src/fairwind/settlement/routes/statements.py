@@ -13,10 +13,10 @@ from msgspec import Meta
 from fairwind.identity import Access, Caller, Role
 from fairwind.kernel import Clock, Forbidden, Invalid, NotFound, ShopId
 from fairwind.kernel.pages import Cursor, Limit, Page, page, read_cursor
+from fairwind.kernel.words import Language
 from fairwind.settlement import spreadsheet
 from fairwind.settlement.commands.closing import Periods
 from fairwind.settlement.commands.statements import Statements
-from fairwind.settlement.formula import Language
 from fairwind.settlement.listing import Reading, Statement
 from fairwind.settlement.netting import PLATFORM, Payee
 from fairwind.settlement.period import ClosedPeriod, Period, PeriodName

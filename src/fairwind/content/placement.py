@@ -1,27 +1,22 @@
 """Placements: where an order came from, signed so that nobody can name a place it did not come from. Pure.
 
 A viewer's page carries one token for each pinned good and hands it in with the order. All viewers of a pin share its
-token. The token is 88 characters: base64url of a fixed layout followed by 16 bytes of HMAC-SHA256. The signature
-covers every bit, and the length leaves base64 no spare ones, so that a placement has exactly one token.
+token of 88 characters.
 """
 
 from __future__ import annotations
 
-import hmac
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from fairwind.kernel import LiveSessionId, PersonId, ProductId, ShopId
+from fairwind.kernel.tokens import seal, unseal
 
 _FIELDS = struct.Struct(">H16sqqqq")
 _LAYOUT = 1
-_SIGNATURE_BYTES = 16
-_TOKEN_LENGTH = (_FIELDS.size + _SIGNATURE_BYTES) * 4 // 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -46,18 +41,13 @@ def sign(placement: Placement, key: bytes) -> str:
         placement.creator_id,
         (placement.issued_at - _EPOCH) // _MICROSECOND,
     )
-    return _token(fields, key).decode()
+    return seal(fields, key)
 
 
 def read(token: str, key: bytes) -> Placement | None:
     """The placement that token was signed for under key; None for any other text."""
-    if len(token) != _TOKEN_LENGTH or not token.isascii():
-        return None
-    try:
-        fields = urlsafe_b64decode(token)[: _FIELDS.size]
-    except NotBase64:
-        return None
-    if not hmac.compare_digest(_token(fields, key), token.encode()):
+    fields = unseal(token, key, _FIELDS.size)
+    if fields is None:
         return None
     layout, session_id, shop_id, product_id, creator_id, microseconds = _FIELDS.unpack(fields)
     assert layout == _LAYOUT, "only this layout was ever signed"
@@ -68,7 +58,3 @@ def read(token: str, key: bytes) -> Placement | None:
         PersonId(creator_id),
         _EPOCH + microseconds * _MICROSECOND,
     )
-
-
-def _token(fields: bytes, key: bytes) -> bytes:
-    return urlsafe_b64encode(fields + hmac.digest(key, fields, "sha256")[:_SIGNATURE_BYTES])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -18,9 +18,12 @@ from fairwind.kernel import Database
 from fairwind.kernel.audit import Finding, Findings, Report
 from fairwind.kernel.audit import audit as run_checks
 from fairwind.kernel.settings import load
+from fairwind.traffic import TrafficReport, day_reports
 from fairwind.web.contexts import PACKAGES
 from fairwind.web.installation import current_database
 from fairwind.web.terminal import Data, run
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def audit(
@@ -38,6 +41,46 @@ def audit(
     else:
         print_findings(findings, Console(highlight=False))
     return 1 if findings.offending else 0
+
+
+def traffic(
+    *,
+    json: Annotated[bool, Parameter(help="Print the reports as JSON", negative="")] = False,
+    data: Data = None,
+) -> int:
+    """Count the exposure log anew, day by day, beside what was promised. Exits with 1 when a promise was broken."""
+    settings = load(os.environ, data=data)
+    besides = Console(stderr=True, highlight=False)
+    with current_database(settings, besides.print) as url:
+        reports = run(_reports(url))
+    if json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(reports)) + b"\n")
+    else:
+        print_reports(reports, Console(highlight=False))
+    return 1 if any(promise.kept is False for each in reports for promise in each.promises) else 0
+
+
+async def _reports(url: str) -> list[TrafficReport]:
+    async with Database(url, connections_max=1) as pool:
+        return await day_reports(pool)
+
+
+def print_reports(reports: Sequence[TrafficReport], console: Console) -> None:
+    """For each day how evenly it was shared, a Lorenz curve, and what was promised beside what it came to."""
+    if not reports:
+        console.print("The exposure log is empty: nobody has been shown anything yet")
+    for each in reports:
+        console.print(
+            f"[bold]{each.day}[/]  {each.impressions:,} impressions · {each.hosts_shown:,} of {each.hosts:,} hosts"
+            f" shown · Gini {each.gini:.3f} · head {each.head_share:.1%} · policy {each.policy_version}"
+        )
+        curve = "".join(_BARS[round(share * (len(_BARS) - 1))] for share in each.lorenz)
+        why = " · ".join(f"{name} {share:.1%}" for name, share in each.why.items())
+        console.print(f"  Lorenz {curve}  shown by {why}")
+        for promise in each.promises:
+            mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}[promise.kept]
+            measured = "not known" if promise.measured is None else f"{promise.measured:.3f}"
+            console.print(f"  {mark} {promise.name}: promised {promise.promised:g}, measured {measured}")
 
 
 async def _ask(url: str, report: Report) -> Findings:

@@ -21,6 +21,7 @@ app = App(
 database = App(name="db", help="Look after the database.")
 account = App(name="account", help="Look after accounts.")
 catalog = App(name="catalog", help="Move catalogues in and out.")
+traffic = App(name="traffic", help="Look into how traffic is shared.")
 alliance = App(name="alliance", help="Look into the alliance.")
 config = App(name="config", help="Look at the settings.")
 bench = App(name="bench", help="Measure on this machine.")
@@ -105,6 +106,18 @@ serves.
 Example: `fairwind alliance replay --shop 1001`
 """,
 )
+app.command(traffic)
+traffic.command(
+    "fairwind.audit:traffic",
+    name="audit",
+    help="""Count the exposure log anew and hold it against what was promised; exits with 1 when a promise was broken.
+
+For each day: Gini, Lorenz curve, the head's share, the least that a host had which was there most of the day, stages of
+new hosts, and the utility that viewers kept.
+
+Example: `fairwind traffic audit --json`
+""",
+)
 app.command(config)
 config.command(
     "fairwind.web.terminal:show_config",
@@ -144,6 +157,18 @@ It starts a database of its own beside the data folder, with every durability se
 the books and the settlement are audited.
 
 Example: `fairwind bench settlement --stage memory --json`
+""",
+)
+bench.command(
+    "fairwind.bench.traffic.main:traffic",
+    name="traffic",
+    help="""Measure how useful and how even the allocator of exposure is, beside published methods.
+
+On published scores, when they are given: nDCG and evenness in file order and in five shuffled ones, and the frontier.
+On a simulated day of a live feed: what is kept of utility and of each promise, with one process and with eight
+replicas that rank on old prices. At last, how long a request and a refresh take.
+
+Example: `fairwind bench traffic --scores scores.npz --publishers publishers.json --k 10 --pictures drawn`
 """,
 )
 app.command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -238,3 +239,11 @@ def test_attribution_is_replayed_beside_a_running_server(database_url: str) -> N
 
     assert (replayed.returncode, replayed.stdout) == (0, "")
     assert "lines with evidence: all are decided as they were" in replayed.stderr
+
+
+def test_how_traffic_was_shared_is_counted_from_the_log(database_url: str) -> None:
+    told = fairwind("traffic", "audit", database_url=database_url)
+    counted = fairwind("traffic", "audit", "--json", database_url=database_url)
+
+    assert (told.returncode, "The exposure log is empty" in told.stdout) == (0, True)
+    assert (counted.returncode, json.loads(counted.stdout)) == (0, [])

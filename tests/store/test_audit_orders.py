@@ -82,7 +82,7 @@ SETTLING = (
 
 
 def planted_here(check: Check) -> bool:
-    return check.context not in ("alliance", "policy", "settlement") or check.invariant.startswith(SETTLING)
+    return check.context not in ("alliance", "policy", "settlement", "traffic") or check.invariant.startswith(SETTLING)
 
 
 CHECKS = [check for package in PACKAGES for check in checks_of(package) if planted_here(check)]

@@ -24,6 +24,7 @@ NAMED_SHELL = {
     "identity.passwords",
     "orders.book",
     "settlement.payouts",
+    "traffic.feed",
 }
 """Modules that wait, read or draw by nature although their names do not say so. Think twice before adding one."""
 CLOCKS = {"fairwind.kernel.clock", "fairwind.bench.load", "fairwind.web.journal"}

@@ -14,7 +14,7 @@ from fairwind.identity.commands import (
     open_sessions,
     revoke_membership,
 )
-from fairwind.identity.identity import Identity
+from fairwind.identity.identity import Identity, network
 from fairwind.identity.logins import clean_login, clean_name, clean_password
 from fairwind.identity.passwords import hash_password
 from fairwind.identity.people import Grant, LastMember, LoginTaken, Member, NewPerson, Person
@@ -43,6 +43,7 @@ __all__ = [
     "grant_roles",
     "hash_password",
     "members",
+    "network",
     "open_sessions",
     "revoke_membership",
     "wire",

@@ -73,6 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     close_after_s: Annotated[
         int, Meta(ge=600, description="How long after its end a month's statements are closed, in seconds")
     ] = 6 * 3600
+    feed_viewer_day_max: Annotated[
+        int, Meta(ge=1, description="How many items of the feed count as seen by a viewer in a day")
+    ] = 2000
+    feed_viewer_host_day_max: Annotated[
+        int, Meta(ge=1, description="How many items of one host count as seen by a viewer in a day")
+    ] = 20
     provider: Annotated[Literal["sandbox"], Meta(description="Payment provider")] = "sandbox"
     sandbox_port: Annotated[
         int, Meta(ge=0, le=65535, description="Port of the sandbox payment provider; a free one where port is 0")

@@ -17,6 +17,7 @@ CONTEXTS = (
     "policy",
     "orders",
     "settlement",
+    "traffic",
 )
 
 PACKAGES = ("fairwind.kernel", *(f"fairwind.{name}" for name in CONTEXTS))

@@ -1,0 +1,5 @@
+"""Traffic over HTTP."""
+
+from fairwind.traffic.routes import feed, policies, standings
+
+HANDLERS = (*feed.HANDLERS, *standings.HANDLERS, *policies.HANDLERS)

@@ -16,10 +16,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-versio
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" $(LOCK)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve bench test format lint types docs lock clean
+.PHONY: help setup demo serve bench bench-traffic test format lint types docs lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that running, testing and developing needs
 	@echo "Ready in .venv. Next: make demo, or make test"
@@ -32,6 +32,9 @@ serve: $(RUNNABLE) ## Start an empty platform on http://127.0.0.1:8000
 
 bench: $(RUNNABLE) ## Measure orders a second, and print the table
 	@$(BIN)/fairwind bench orders
+
+bench-traffic: $(RUNNABLE) ## Measure the allocator of exposure; ARGS="--scores … --publishers …" for published scores
+	@$(BIN)/fairwind bench traffic $(ARGS)
 
 test: $(READY) ## Run all checks and tests, as CI does
 	@.ci/checks

@@ -34,6 +34,8 @@ from fairwind.payments.payment import TRANSITIONS as PAYMENT_TRANSITIONS
 from fairwind.policy.campaign import TRANSITIONS as CAMPAIGN_TRANSITIONS
 from fairwind.policy.campaign import State as CampaignState
 from fairwind.settlement import PAYOUT_TRANSITIONS
+from fairwind.traffic import SETTINGS as TRAFFIC_SETTINGS
+from fairwind.traffic import STAGE_TRANSITIONS, Stage
 from fairwind.web.contexts import wire_all
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,9 @@ SOURCE = Path(fairwind.__file__).parent
 BENCHMARK = ROOT / "docs" / "benchmark.json"
 """What `fairwind bench orders --json` and `fairwind bench settlement --json` printed, each in both of its stages, and
 `machine` in words."""
+
+TRAFFIC = ROOT / "docs" / "traffic.json"
+"""What `fairwind bench traffic --scores … --publishers … --json` printed."""
 
 _PART = re.compile(r"(<!-- made from the code: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _COLUMN_PX = 12.2
@@ -136,6 +141,24 @@ def sample_states() -> str:
 
 def nomination_states() -> str:
     return _mermaid(diagram(NOMINATION_TRANSITIONS, NominationState.NOMINATED))
+
+
+def stage_states() -> str:
+    """How a new host comes through its stages."""
+    return _mermaid(diagram(STAGE_TRANSITIONS, Stage.FIRST))
+
+
+def traffic_settings() -> str:
+    """What an operator can set of how traffic is shared."""
+    rows = [
+        (f"`{each.name}`", f"`{_written(each.default)}`", each.unit, each.range, each.description)
+        for each in TRAFFIC_SETTINGS
+    ]
+    return _table(["setting", "default", "unit", "range", "what it is"], rows)
+
+
+def _written(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _by_word(table: Mapping[Any, Mapping[Any, Any]], first: str) -> str:
@@ -267,6 +290,43 @@ def benchmark(chinese: bool = False) -> str:
     return f"{machine}\n\n" + _table(heads, rows)
 
 
+def traffic_targets() -> str:
+    """What was measured of the allocator, beside what it ought to be."""
+    measured = json.loads(TRAFFIC.read_text(encoding="utf-8"))
+    rows = [
+        (row["name"], row["goal"], f"{row['measured']:.4g}", "yes" if row["met"] else "no") for row in measured["rows"]
+    ]
+    return _table(["target", "goal", "measured", "met"], rows)
+
+
+def traffic_methods() -> str:
+    """The published methods and ours on published scores, in file order."""
+    measured = json.loads(TRAFFIC.read_text(encoding="utf-8"))["tables"]["methods"]
+    return _figures(measured, ("name", "ndcg", "u_mmf50", "u_gini", "e_gini", "us_per_request"))
+
+
+def traffic_day() -> str:
+    """What a simulated day came to under each policy."""
+    return _figures(json.loads(TRAFFIC.read_text(encoding="utf-8"))["tables"]["simulator"])
+
+
+def traffic_staleness() -> str:
+    """What old counts cost."""
+    stale = json.loads(TRAFFIC.read_text(encoding="utf-8"))["tables"]["staleness"]
+    return _figures(
+        [each["outcome"] | each for each in stale],
+        ("replicas", "staleness", "utility_kept", "gini", "floors_held", "new_held"),
+    )
+
+
+def _figures(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    heads = [name for name in names or rows[0] if name in rows[0]]
+    return _table(
+        [head.replace("_", " ") for head in heads],
+        [[f"{row[head]:.4g}" if isinstance(row[head], float) else str(row[head]) for head in heads] for row in rows],
+    )
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "layers": layers,
     "packages": packages,
@@ -278,6 +338,12 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "campaign-states": campaign_states,
     "sample-states": sample_states,
     "nomination-states": nomination_states,
+    "stage-states": stage_states,
+    "traffic-targets": traffic_targets,
+    "traffic-methods": traffic_methods,
+    "traffic-day": traffic_day,
+    "traffic-staleness": traffic_staleness,
+    "traffic-settings": traffic_settings,
     "settings": settings,
     "settings-in-chinese": lambda: settings(chinese=True),
     "metrics": metrics,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -16,6 +17,7 @@ from served import Client, Server
 from databases import set_up_database
 from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, open_sessions
 from fairwind.kernel import LiveSessionId, PersonId, Transaction, accepted, int_array, text_array, time_array, uuid7
+from market import open_shop
 
 ROOMS, POPULAR, NEW = 200, 5, 20
 VIEWERS, ROUNDS, TOGETHER, SLOTS = 300, 150, 24, 8
@@ -191,3 +193,99 @@ def test_a_policy_is_tried_out_on_the_last_day_before_it_is_published_and_taken_
         tried["version"] + 1,
         tried["version"],
     ]
+
+
+def everything(client: Client, kind: str = "live") -> list[dict[str, Any]]:
+    """All pages of the feed."""
+    items, cursor = [], None
+    while True:
+        params = {"kind": kind, "limit": 50} | ({"cursor": cursor} if cursor else {})
+        page = client.get("/feed", params=params).raise_for_status().json()
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return [each["item"] for each in items]
+
+
+def test_pages_show_everything_that_is_live_and_nothing_twice(market: Market) -> None:
+    shown = [each["live_session_id"] for each in everything(market.server.client())]
+
+    assert sorted(shown) == sorted(map(str, market.sessions))
+    assert market.server.client().get("/feed?cursor=AAA").json()["code"] == "bad_cursor"
+
+
+def test_what_was_closed_or_kept_out_this_moment_is_not_shown(market: Market, operator: Client) -> None:
+    viewer, host = market.server.client(), market.hosts[7]
+    suspension = f"/traffic/hosts/creator/{host}/suspensions/{new_id(market.server)}"
+    kept_out = operator.put(suspension, json={"reason": "虚假宣传"}).raise_for_status().json()
+    assert operator.put(suspension, json={"reason": "虚假宣传"}).json() == kept_out
+    assert operator.put(suspension, json={"reason": "别的"}).json()["code"] == "id_reused"
+    other = suspension.rsplit("/", 1)[0] + "/" + new_id(market.server)
+    assert operator.put(other, json={"reason": "再来"}).json()["code"] == "already_suspended"
+    closed = market.sessions[8]
+    market.server.run(_end(market.server, closed))
+
+    shown = everything(viewer)
+    assert len(shown) == ROOMS - 2
+    assert host not in {each["host_id"] for each in shown}
+    assert str(closed) not in {each["live_session_id"] for each in shown}
+    assert "虚假宣传" in operator.get(f"/traffic/hosts/creator/{host}").json()["words"][0]["zh"]
+
+    lifted = operator.put(f"/traffic/suspensions/{kept_out['id']}/lifting").raise_for_status().json()
+    assert operator.put(f"/traffic/suspensions/{kept_out['id']}/lifting").json() == lifted
+    market.server.run(_end(market.server, closed, state="live"))
+    market.server.run(market.server.platform.provided["feed"].look_around())
+    assert len(everything(viewer)) == ROOMS
+
+
+async def _end(server: Server, session_id: LiveSessionId, state: str = "ended") -> None:
+    ended_at = server.clock.now() if state == "ended" else None
+    async with server.platform.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE content.live_session SET state = %s, ended_at = %s WHERE id = %s", (state, ended_at, session_id)
+        )
+
+
+def test_goods_are_in_the_feed_as_well_and_gone_when_they_leave_the_shelf(feed_server: Server) -> None:
+    feed, database = feed_server.platform.provided["feed"], feed_server.platform.database
+    shop = feed_server.run(open_shop(database, 9, 9))
+    feed_server.clock.advance(timedelta(minutes=2))
+    feed_server.run(feed.look_around())
+    viewer = feed_server.client()
+    mine = {(shop.id, product_id) for product_id in shop.product_ids}
+    shown = everything(viewer, "product")
+    assert {(each["shop_id"], each["product_id"]) for each in shown} >= mine
+    assert all(each["price_fen"] > 0 for each in shown)
+
+    async def off_shelf() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE catalog.product SET on_shelf = false WHERE shop_id = %s", (shop.id,))
+
+    feed_server.run(off_shelf())
+    assert not mine & {(each["shop_id"], each["product_id"]) for each in everything(viewer, "product")}
+
+
+def test_a_host_sees_where_it_stands_and_nobody_else_s(market: Market) -> None:
+    host = market.server.signed_in(market.hosts[0])
+    standing = host.get("/traffic/mine").raise_for_status().json()
+    assert (standing["kind"], standing["subject_id"], standing["active"]) == ("creator", market.hosts[0], True)
+    assert standing["stage"]["stage"] == "graduated"
+    assert set(standing["price"]) == {"price", "welfare", "floor", "stage", "cap"}
+    assert host.get(f"/traffic/hosts/creator/{market.hosts[1]}").json()["code"] == "forbidden"
+    assert market.server.someone("creator").get("/traffic/mine").json()["code"] == "not_found"
+    assert market.server.someone("buyer").get("/traffic/mine").json()["code"] == "forbidden"
+
+
+def test_what_was_not_served_here_cannot_be_told_of(market: Market) -> None:
+    viewer = market.server.client()
+    [item] = viewer.get("/feed?kind=live&limit=1").raise_for_status().json()["items"]
+    forged = item["token"][:-4] + ("AAAA" if item["token"][-4:] != "AAAA" else "BBBB")
+    told = {"items": [{"token": forged}, {"token": item["token"], "watch_ms": 10}, {"token": item["token"]}]}
+    answers = viewer.post("/exposures", json=told).raise_for_status().json()
+    assert answers == [
+        {"counted": False, "code": "exposure_token_invalid"},
+        {"counted": True, "code": None},
+        {"counted": True, "code": None},
+    ]
+    too_many = {"items": [{"token": forged}] * 101}
+    assert viewer.post("/exposures", json=too_many).json()["code"] == "invalid_body"

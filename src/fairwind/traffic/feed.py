@@ -51,10 +51,9 @@ EVERYONE = ShopId(0)
 """The lane of what belongs to no shop."""
 PRODUCTS_MAX = 100_000
 PRODUCTS_EVERY, KNOWN_EVERY = timedelta(seconds=60), timedelta(seconds=10)
-SAMPLED_PART = 0.05
-"""The part of the requests of which everything that could have been shown is kept."""
+SAMPLED_PART, SAMPLED_MAX = 0.05, 2
+"""The part of the requests of which everything that could have been shown is kept; and how many a second at most."""
 SAMPLES_KEPT = timedelta(days=2)
-_SAMPLES_MAX = 2000
 _FORGOTTEN_MAX = 10_000
 _ROUNDS_MAX = 100
 _TRIES = 4
@@ -177,7 +176,7 @@ class Feed:
             )
             served.append(Served(cards[each.item], showing, tokens.sign(showing, key)))
         self._candidacies = merged(self._candidacies, selection.candidacies())
-        if self._random.random() < SAMPLED_PART and len(self._samples) < _SAMPLES_MAX:
+        if self._random.random() < SAMPLED_PART and len(self._samples) < SAMPLED_MAX:
             self._samples.append(
                 Sampled(feed_id, now, self._serving.policy_version, packed(selection), selection.ranking.version)
             )

@@ -11,9 +11,10 @@ from fairwind.traffic.explanation import HostPeriod, Limit, SlotReason, explain_
 from fairwind.traffic.leader import Leader, StageEnd
 from fairwind.traffic.maxmin import Duals, descended, projected
 from fairwind.traffic.measures import bottom_share, dcg_weights, gini, lorenz, min_share, top_share
-from fairwind.traffic.policy import SETTINGS, Setting, TrafficPolicy, policy_of
+from fairwind.traffic.policy import SETTINGS, TrafficPolicy, policy_of
 from fairwind.traffic.prices import PriceSnapshot, unpriced
 from fairwind.traffic.report import TrafficReport
+from fairwind.traffic.settings import Setting
 from fairwind.traffic.stages import TRANSITIONS as STAGE_TRANSITIONS
 from fairwind.traffic.stages import Decision, Reason, Stage
 from fairwind.traffic.traffic import day_reports

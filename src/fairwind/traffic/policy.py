@@ -6,12 +6,13 @@ Prices are in units of a request's utility: 1 is what an average slot of the pur
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from fairwind.kernel import Invalid
+from fairwind.traffic.settings import check, settings_of
 
 Mode = Literal["welfare", "maxmin"]
 ExposureUnit = Literal["impressions", "utility"]
@@ -182,8 +183,7 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 0.02
 
     def __post_init__(self) -> None:
-        for each in SETTINGS:
-            each.check(getattr(self, each.name))
+        check(self, SETTINGS)
         if any(a >= b for a, b in zip((0, *self.stage_impressions), self.stage_impressions, strict=False)):
             raise Invalid("stage_impressions must rise from above 0 (impressions)")
 
@@ -191,43 +191,6 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def guarantee_s(self) -> float:
         """The shortest time in which something is promised, in seconds."""
         return min(self.floor_window_s, self.stage_pace_s)
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """One knob, for documents, the API and messages. range: in words. unit: of the value, or empty."""
-
-    name: str
-    kind: Any
-    meta: Meta
-    default: Any
-
-    @property
-    def unit(self) -> str:
-        return str((self.meta.extra or {}).get("unit", ""))
-
-    @property
-    def description(self) -> str:
-        return self.meta.description or ""
-
-    @property
-    def range(self) -> str:
-        meta = self.meta
-        if get_origin(self.kind) is Literal:
-            return " or ".join(get_args(self.kind))
-        if meta.ge is None and meta.gt is None:
-            return "three whole numbers that rise"
-        low = f"above {meta.gt:g}" if meta.gt is not None else f"from {meta.ge:g}"
-        high = f"below {meta.lt:g}" if meta.lt is not None else f"to {meta.le:g}"
-        return f"{low} {high}"
-
-    def check(self, value: Any) -> None:
-        """Raise Invalid when value is of another kind or out of range."""
-        try:
-            # A value out of range is told by its setting; what msgspec says of it speaks to programmers.
-            msgspec.convert(value, Annotated[self.kind, self.meta])
-        except msgspec.ValidationError:
-            unit = f" ({self.unit})" if self.unit else ""
-            raise Invalid(f"{self.name} must be {self.range}{unit}, not {value!r}") from None
 
 
 def policy_of(values: Mapping[str, Any]) -> TrafficPolicy:
@@ -240,14 +203,5 @@ def policy_of(values: Mapping[str, Any]) -> TrafficPolicy:
     return TrafficPolicy(**given)
 
 
-def _settings() -> tuple[Setting, ...]:
-    hints = get_type_hints(TrafficPolicy, include_extras=True)
-    found = []
-    for field in msgspec.structs.fields(TrafficPolicy):
-        kind, meta = get_args(hints[field.name])
-        found.append(Setting(field.name, kind, meta, field.default))
-    return tuple(found)
-
-
-SETTINGS = _settings()
+SETTINGS = settings_of(TrafficPolicy)
 """Every setting of the policy, in its order."""

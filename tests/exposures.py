@@ -48,6 +48,7 @@ async def seen(
     category_id: int | None = None,
 ) -> Sequence[Exposure | Refused]:
     """What a viewer tells of, in one report."""
-    report = Report(told, person_id)
+    viewer = next((each.showing.viewer for each in told if isinstance(each, Told)), 0)
+    report = Report(told, person_id, viewer)
     [outcome] = await database.run(lambda tx: take_in(tx, [report], bounds, lambda _: category_id, now))
     return outcome

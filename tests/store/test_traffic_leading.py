@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -225,6 +225,46 @@ async def test_whatever_turn_a_leader_dies_in_nothing_is_lost_and_nothing_counte
     assert await counted(database) == [(total, total)] * 2
 
 
+async def test_hosts_that_came_after_the_last_save_are_newcomers_to_the_next_leader(database: Database) -> None:
+    await hosts_added(database, 1)
+    first, second = Server(database), Server(database)
+    await first.turn()
+    await host_store_add(database, 2, ShiftedClock().now())
+    await dies(database)
+    await second.turn()
+    leader = second.leading._leader
+    assert leader is not None
+    assert [leader.stage_of(no) for no in (0, 1)] == ["graduated", "first"]
+
+
+async def host_store_add(database: Database, number: int, since: datetime) -> None:
+    await database.run(lambda tx: host_store.add_hosts(tx, [Newcomer(Subject(HostKind.CREATOR, number), since)]))
+
+
+async def test_a_server_that_does_not_know_who_shows_something_makes_no_prices(database: Database) -> None:
+    await hosts_added(database, 2)
+    blind = Server(database)
+    blind.serving = Serving()
+    blind.leading = Leading(Platform(database, blind.clock, Settings()), blind.serving)
+    await blind.turn()
+    assert not blind.leading.leads
+    blind.serving.show([0])
+    await blind.turn()
+    assert blind.leading.leads
+
+
+async def test_a_new_policy_is_served_by_at_the_next_turn(database: Database) -> None:
+    await hosts_added(database, 2)
+    server = Server(database)
+    slow = PolicyDraft({"refresh_s": 3600})
+    await database.run(lambda tx: publish(tx, uuid7(NOW), slow, PersonId(1), NOW))
+    await server.turn()
+    quick = PolicyDraft({"refresh_s": 3600, "floor_share": 0.3})
+    version = await database.run(lambda tx: publish(tx, uuid7(NOW), quick, PersonId(1), NOW))
+    await server.turn()
+    assert (server.serving.policy_version, server.serving.policy.floor_share) == (version.version, 0.3)
+
+
 async def test_a_leader_whose_term_is_over_publishes_nothing(database: Database) -> None:
     await hosts_added(database, 2)
     slow, quick = Server(database), Server(database)
@@ -234,7 +274,7 @@ async def test_a_leader_whose_term_is_over_publishes_nothing(database: Database)
     before = await row(database, "SELECT version, term FROM traffic.price")
 
     slow.clock.advance(timedelta(seconds=1))
-    await slow.leading._make_prices()
+    await slow.leading._lead()
 
     assert await row(database, "SELECT version, term FROM traffic.price") == before
     assert not slow.leading.leads

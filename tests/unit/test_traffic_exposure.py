@@ -180,6 +180,17 @@ class TestCounting:
         [after] = decide([told], {before.key: before}, {}, LOOSE, late).answers
         assert after == replace(before, clicked=True, watch_ms=100)
 
+    def test_one_long_look_counts_for_an_item_as_a_minute(self) -> None:
+        told = [Told(shown(), False, 50_000), Told(shown(), False, 10**7), Told(shown(), False, 2 * 10**7)]
+        known: dict[tuple[UUID, int], Exposure] = {}
+        watched = 0
+        for number, each in enumerate(told):
+            outcome = decide([each], known, {}, LOOSE, NOW + timedelta(minutes=1 + number * 30))
+            [item] = outcome.by_item().values() or [None]
+            watched += item.watch_ms if item else 0
+            known |= outcome.changed
+        assert watched == 60_000
+
     def test_nobody_watches_longer_than_since_it_was_served(self) -> None:
         [exposure] = decide([Told(shown(), False, 10**6)], {}, {}, LOOSE, NOW + timedelta(seconds=2)).answers
         assert isinstance(exposure, Exposure)

@@ -24,6 +24,8 @@ LOG_KEPT = timedelta(days=30)
 """So long exposures are kept one by one; what was counted of them stays."""
 REPORTED_MAX = 100
 WATCH_MS_MAX = 24 * 3_600_000
+WATCH_COUNTED_MS = 60_000
+"""So much of a slot's watch time counts for what an item is worth: nobody makes it dear by one long look."""
 
 Key = tuple[UUID, int]
 """A slot of a feed."""
@@ -151,9 +153,12 @@ class Outcome(NamedTuple):
     def by_item(self) -> dict[tuple[Item, int], ItemCount]:
         """What is added to each item, with its host."""
         sums: dict[tuple[Item, int], list[int]] = {}
-        for showing, *counts in self.added():
+        for showing, impressions, clicks, _ in self.added():
+            key = showing.feed_id, showing.slot
+            before = self.before[key].watch_ms if key in self.before else 0
+            watch_ms = min(self.changed[key].watch_ms, WATCH_COUNTED_MS) - min(before, WATCH_COUNTED_MS)
             mine = sums.setdefault((showing.item, showing.host_no), [0] * 3)
-            for place, count in enumerate(counts):
+            for place, count in enumerate((impressions, clicks, watch_ms)):
                 mine[place] += count
         return {key: ItemCount(*each) for key, each in sums.items()}
 
@@ -177,7 +182,8 @@ def decide(
             answers.append(each)
             continue
         showing, key = each.showing, (each.showing.feed_id, each.showing.slot)
-        watch_ms = min(each.watch_ms, max(0, (now - showing.served_at) // timedelta(milliseconds=1)))
+        since = min(max(now - showing.served_at, timedelta(0)), SEEN_WITHIN)
+        watch_ms = min(each.watch_ms, since // timedelta(milliseconds=1))
         before = known.get(key)
         if before is not None:
             after = replace(before, clicked=before.clicked or each.clicked, watch_ms=max(before.watch_ms, watch_ms))

@@ -90,6 +90,7 @@ class Feed:
         self._reports: Gate[ShopId, Report, list[Exposure | Refused]] = platform.gate("exposures", self._take_in)
         self._random = np.random.default_rng()
         self._key: bytes | None = None
+        self._first_look = asyncio.Lock()
         self._on_show: OnShow | None = None
         self._products: list[OnShelf] = []
         self._products_at: datetime | None = None
@@ -140,7 +141,9 @@ class Feed:
         """Choose what a viewer is shown next. seen: codes of what the pages before showed."""
         shown = self._on_show
         if shown is None:
-            await self.look_around()
+            async with self._first_look:
+                if self._on_show is None:
+                    await self.look_around()
             shown = self._on_show
             assert shown is not None
         tastes = None if caller.person_id is None else await self._tastes(EVERYONE, caller.person_id)
@@ -195,7 +198,7 @@ class Feed:
 
     # What viewers tell of.
 
-    async def take_in(self, caller: Caller, drafts: Sequence[ExposureDraft]) -> list[Exposure | Refused]:
+    async def take_in(self, caller: Caller, address: str, drafts: Sequence[ExposureDraft]) -> list[Exposure | Refused]:
         """Count what a viewer saw; answers one outcome for each, in order."""
         key = await self._secret()
         told: list[Told | Refused] = []
@@ -206,7 +209,7 @@ class Feed:
                 if showing is None
                 else Told(showing, draft.clicked, draft.watch_ms)
             )
-        return await self._reports(EVERYONE, Report(told, caller.person_id))
+        return await self._reports(EVERYONE, Report(told, caller.person_id, await self._viewer(caller, address)))
 
     async def _take_in(
         self, tx: Transaction, _: ShopId, reports: Sequence[Report], now: datetime
@@ -249,7 +252,11 @@ class Feed:
             ]
         if samples:
             queries.append(sample_store.samples_kept(samples))
-        await self._database.run(lambda tx: tx.together(*queries))
+        try:
+            await self._database.run(lambda tx: tx.together(*queries))
+        except BaseException:
+            self._candidacies = merged(self._candidacies, counts)
+            raise
 
 
 async def _look_up(

@@ -52,7 +52,7 @@ class SuspensionDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a host is kept out of the feed, and until when; null: until it is lifted."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=FILLED_LINE, examples=["虚假宣传，见工单 1042"])]
-    until: datetime | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Suspension(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -63,12 +64,16 @@ def request_of(body: bytes, clicked: Collection[int]) -> Request:
 
 
 def preview(policy: TrafficPolicy, requests: Sequence[Request]) -> Outlook:
-    """What these requests, a day's in their order, would have looked like under the policy.
+    """What these requests, a day's in their order, would have looked like under the policy; those with as many slots as
+    most have.
 
     They are ranked twice, and looked at the second time, when prices are those of a platform that has had the policy
     for a day.
     """
-    slots = max(len(each.positions) for each in requests)
+    [(slots, _)] = Counter(len(each.positions) for each in requests if len(each.positions)).most_common(1) or [(0, 0)]
+    requests = [each for each in requests if len(each.positions) == slots > 0]
+    if not requests:
+        raise NothingSampled("every request that was kept had nothing to show")
     hosts = int(max(each.hosts.max(initial=-1) for each in requests)) + 1
     active = np.zeros(hosts, np.bool_)
     for each in requests:

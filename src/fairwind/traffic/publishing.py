@@ -24,12 +24,11 @@ class PolicyDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
-    """A policy that was published. settings: all of them, by name."""
+    """A policy that was published, as everybody sees it. settings: all of them, by name."""
 
     version: int
     settings: Settings
     note: str
-    published_by: PersonId | None
     published_at: datetime
 
 
@@ -49,7 +48,7 @@ class Published(msgspec.Struct, frozen=True):
 
     def view(self) -> PolicyVersion:
         settings = {setting.name: getattr(self.policy, setting.name) for setting in SETTINGS}
-        return PolicyVersion(self.version, settings, self.note, self.published_by, self.published_at)
+        return PolicyVersion(self.version, settings, self.note, self.published_at)
 
 
 class SettingView(msgspec.Struct, frozen=True):

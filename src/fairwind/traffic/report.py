@@ -15,7 +15,6 @@ import numpy as np
 from fairwind.traffic.measures import Floats, gini, lorenz, top_share
 from fairwind.traffic.policy import TrafficPolicy
 from fairwind.traffic.sample import Candidates
-from fairwind.traffic.stages import Decision
 
 ACTIVE_PART = 0.5
 """Who was a candidate at least this part as often as the average was there most of the day, and is owed a floor."""
@@ -73,11 +72,14 @@ def report(
     day: date,
     days: Sequence[Day],
     sampled: Sequence[Candidates],
-    ended: Sequence[Decision],
+    newcomers: Sequence[int],
     policy: TrafficPolicy,
     policy_version: int,
 ) -> TrafficReport:
-    """The report of a day. days: of every host that could have been shown or was."""
+    """The report of a day. days: of every host that could have been shown or was.
+
+    newcomers: impressions by the day's end of new hosts whose first stage was to be filled by then.
+    """
     shown = np.array([each.impressions for each in days], np.float64)
     total = float(shown.sum())
     kept = _utility_kept(sampled)
@@ -93,7 +95,7 @@ def report(
         why=_shares(days, total),
         utility_kept=None if kept is None else round(kept, 4),
         sampled=len(sampled),
-        promises=promises(days, shown, kept, ended, policy),
+        promises=promises(days, shown, kept, newcomers, policy),
     )
 
 
@@ -101,14 +103,14 @@ def promises(
     days: Sequence[Day],
     shown: Floats,
     kept: float | None,
-    ended: Sequence[Decision],
+    newcomers: Sequence[int],
     policy: TrafficPolicy,
 ) -> list[Promise]:
     """What the policy promises of a day, and what it came to."""
     total = float(shown.sum())
     least = _least_floor(days, shown)
     head = top_share(shown, policy.head_part) if total else None
-    stages = [each.impressions >= policy.stage_impressions[0] for each in ended]
+    stages = [impressions >= policy.stage_impressions[0] for impressions in newcomers]
     whole = float(np.mean(stages)) if stages else None
     return [
         Promise("head_share_max", policy.head_share_max, head, None if head is None else head <= policy.head_share_max),
@@ -119,7 +121,7 @@ def promises(
             kept,
             None if kept is None else kept >= 1 - policy.utility_loss_max,
         ),
-        Promise("stages_with_all_impressions", 1.0, whole, None if whole is None else whole >= 1),
+        Promise("first_stages_filled", 1.0, whole, None if whole is None else whole >= 1),
     ]
 
 

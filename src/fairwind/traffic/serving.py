@@ -22,6 +22,7 @@ class Serving:
         self.policy_version = 1
         self.term = -1
         self._showing: frozenset[int] = frozenset()
+        self.knows_who_shows = False
 
     @property
     def snapshot(self) -> PriceSnapshot:
@@ -43,6 +44,7 @@ class Serving:
     def show(self, host_nos: Collection[int]) -> None:
         """These hosts have something to show now."""
         self._showing = frozenset(host_nos)
+        self.knows_who_shows = True
 
     def active(self, hosts: int) -> NDArray[np.bool_]:
         """bool[hosts]: who has something to show."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fairwind.kernel import (
     Database,
     IdReused,
+    Invalid,
     NotFound,
     PersonId,
     Platform,
@@ -30,6 +31,7 @@ from fairwind.traffic.host import (
     no_host,
 )
 from fairwind.traffic.leader import Leader
+from fairwind.traffic.onshow import NEW_FOR
 from fairwind.traffic.policy import policy_of
 from fairwind.traffic.preview import NothingSampled, preview, request_of
 from fairwind.traffic.publishing import PolicyDraft, PolicyVersion
@@ -47,20 +49,27 @@ from fairwind.traffic.store.reports import SAMPLES_READ
 
 _DAYS_SHOWN = 30
 _PREVIEWED = timedelta(days=1)
+_REPORTED_FOR = timedelta(minutes=1)
+_REPORTS_MAX = 40
 
 
 async def day_report(tx: Transaction, day: date) -> TrafficReport:
     """How traffic was shared on a day in China, counted anew from the exposure log."""
-    since, until = midnight_in_china(day), midnight_in_china(day + timedelta(days=1))
-    days, sampled, ended, version = await tx.together(
+    since, until = midnight_in_china(day), _end_of(day)
+    days, sampled, version = await tx.together(
         report_store.logged(since, until, day),
         report_store.sampled(since, until),
-        report_store.stages_ended(since, until),
         report_store.policy_before(until),
     )
     published = await tx.ask(policy_store.policy_version(version))
     assert published is not None
-    return report(day, days, sampled, ended, published.policy, version)
+    due = until - timedelta(seconds=published.policy.stage_pace_s)
+    newcomers = await tx.ask(report_store.newcomers(due - NEW_FOR, due, day))
+    return await asyncio.to_thread(report, day, days, sampled, newcomers, published.policy, version)
+
+
+def _end_of(day: date) -> datetime:
+    return midnight_in_china(day + timedelta(days=1))
 
 
 async def day_reports(database: Database) -> list[TrafficReport]:
@@ -76,6 +85,8 @@ class Traffic:
         self._database = platform.database
         self._clock = platform.clock
         self._last: tuple[datetime, int, Leader] | None = None
+        self._reports: dict[date, tuple[datetime, TrafficReport]] = {}
+        self._counting = asyncio.Lock()
 
     # Where a host stands.
 
@@ -114,11 +125,24 @@ class Traffic:
     # How traffic was shared.
 
     async def report(self, day: date | None) -> TrafficReport:
-        """How traffic was shared on a day in China, or today so far. Raises NotFound for a day that has no log."""
-        async with self._database.transaction() as tx:
-            if day is not None and day not in await tx.ask(report_store.days_logged()):
-                raise NotFound(f"the exposure log has nothing of {day}; it is kept for {LOG_KEPT.days} days")
-            return await day_report(tx, day or day_in_china(self._clock.now()))
+        """How traffic was shared on a day in China, or today so far, at most a minute ago. Raises NotFound.
+
+        Everybody may ask, so the log is counted once for all who do.
+        """
+        now = self._clock.now()
+        day = day or day_in_china(now)
+        async with self._counting:
+            there = self._reports.get(day)
+            if there is None or now - there[0] >= _REPORTED_FOR:
+                async with self._database.transaction() as tx:
+                    logged = await tx.ask(report_store.is_logged(midnight_in_china(day), _end_of(day)))
+                    if not logged and day != day_in_china(now):
+                        raise NotFound(f"the exposure log has nothing of {day}; it is kept for {LOG_KEPT.days} days")
+                    there = now, await day_report(tx, day)
+                if len(self._reports) >= _REPORTS_MAX:
+                    self._reports.clear()
+                self._reports[day] = there
+            return there[1]
 
     # The policy.
 
@@ -169,12 +193,16 @@ class Traffic:
 
         async def work(tx: Transaction) -> Suspension:
             host = await self._host(tx, subject)
-            _, there = await tx.together(host_store.host_locked(host.no), host_store.suspensions_of(host.no))
-            same = next((each for each in there if each.id == id), None)
+            _, same, there = await tx.together(
+                host_store.host_locked(host.no), host_store.suspension_locked(id), host_store.suspensions_of(host.no)
+            )
             if same is not None:
-                if (same.reason, same.until) != (draft.reason, draft.until):
+                asked = (host.kind, host.subject_id, draft.reason, draft.until)
+                if (same.kind, same.subject_id, same.reason, same.until) != asked:
                     raise IdReused(f"suspension {id} was made with other content; make a new id")
                 return same  # type: ignore[no-any-return]
+            if draft.until is not None and draft.until <= now:
+                raise Invalid("until lies in the past; leave it out for as long as it is not lifted", field="until")
             if any(in_force(each, now) for each in there):
                 raise AlreadySuspended("the host is kept out already; lift that suspension first")
             suspension = Suspension(id, host.kind, host.subject_id, draft.reason, person_id, now, draft.until)

@@ -37,10 +37,11 @@ CategoryOf = Callable[[Item], int | None]
 
 
 class Report(NamedTuple):
-    """What one viewer tells of at once; person_id: who has signed in."""
+    """What one viewer tells of at once. person_id: who has signed in; viewer: as whom they are known in tokens."""
 
     told: Sequence[Told | Refused]
     person_id: PersonId | None
+    viewer: int
 
 
 async def take_in(
@@ -79,11 +80,11 @@ def _affinities(reports: Sequence[Report], outcome: Outcome, category_of: Catego
         (each.showing.feed_id, each.showing.slot): report.person_id
         for report in reports
         for each in report.told
-        if isinstance(each, Told)
+        if isinstance(each, Told) and each.showing.viewer == report.viewer
     }
     added: dict[tuple[PersonId, int], tuple[int, int, int]] = {}
     for showing, impressions, clicks, _ in outcome.added():
-        person_id, category_id = person_of[showing.feed_id, showing.slot], category_of(showing.item)
+        person_id, category_id = person_of.get((showing.feed_id, showing.slot)), category_of(showing.item)
         if person_id is not None and category_id is not None:
             before = added.get((person_id, category_id), (0, 0, 0))
             added[person_id, category_id] = (before[0] + impressions, before[1] + clicks, 0)

@@ -101,25 +101,30 @@ async def get_feed(
     Whoever has signed in gets what they like. No page repeats what those before showed.
     """
     seen = cursors.read(cursor)
-    address = request.client.host if request.client else ""
     slots = min(limit, cursors.ITEMS_MAX - len(seen))
-    answer = await feed.answer(caller, address, None if kind is None else _KINDS[kind], seen, slots)
+    answer = await feed.answer(caller, _address(request), None if kind is None else _KINDS[kind], seen, slots)
     shown = (*seen, *answer.codes)
     more = len(answer.items) == limit and len(shown) < cursors.ITEMS_MAX
     return FeedPage([_item(each) for each in answer.items], cursors.written(shown) if more else None)
 
 
 @post("/exposures", status_code=200, opt={"access": Access.PUBLIC})
-async def report_exposures(data: JSONBody[ExposureDrafts], caller: Caller, feed: Feed) -> list[ExposureTold]:
+async def report_exposures(
+    data: JSONBody[ExposureDrafts], caller: Caller, feed: Feed, request: Request[Any, Any, Any]
+) -> list[ExposureTold]:
     """Tell what was on the screen, what was clicked and how long it was watched; one answer for each, in order.
 
     Each token counts once; told of again, clicks and watch time only grow. A viewer counts so often a day and no more.
     """
-    outcomes = await feed.take_in(caller, data.items)
+    outcomes = await feed.take_in(caller, _address(request), data.items)
     return [
         ExposureTold(counted=False, code=each.code) if isinstance(each, Refused) else ExposureTold(counted=True)
         for each in outcomes
     ]
+
+
+def _address(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
 
 
 def _item(served: Served) -> FeedItem:

@@ -8,7 +8,7 @@ from litestar import get, put
 from litestar.params import FromPath, JSONBody
 
 from fairwind.identity import Access, Caller
-from fairwind.kernel import IdReused, NotFound, ShopId
+from fairwind.kernel import IdReused, Invalid, NotFound, ShopId
 from fairwind.traffic.host import AlreadySuspended, HostKind, Subject, Suspension, SuspensionDraft
 from fairwind.traffic.standing import Standing
 from fairwind.traffic.traffic import Traffic
@@ -34,7 +34,7 @@ async def get_host_standing(kind: FromPath[HostKind], subject_id: FromPath[int],
 
 @put(
     "/traffic/hosts/{kind:str}/{subject_id:int}/suspensions/{suspension_id:uuid}",
-    opt={"access": Access.OPERATOR, "refusals": [NotFound, AlreadySuspended, IdReused]},
+    opt={"access": Access.OPERATOR, "refusals": [NotFound, AlreadySuspended, IdReused, Invalid]},
 )
 async def suspend_host(
     kind: FromPath[HostKind],

@@ -72,11 +72,14 @@ def delta_sent(sent: Sent) -> Query[None]:
     )
 
 
-def deltas(known: Collection[UUID]) -> Query[list[Sent]]:
-    """The counts that wait, but for those known, the oldest first."""
+def deltas(known: Collection[UUID], limit: int) -> Query[list[Sent]]:
+    """The counts that wait, but for those known, the oldest first, at most limit of them."""
     return Query(
-        "SELECT id, made_at, host_nos, counts FROM traffic.delta WHERE id <> ALL (%s::uuid[]) ORDER BY made_at, id",
-        (uuid_array(known),),
+        """
+        SELECT id, made_at, host_nos, counts FROM traffic.delta WHERE id <> ALL (%s::uuid[])
+        ORDER BY made_at, id LIMIT %s
+        """,
+        (uuid_array(known), limit),
         lambda rows: [Sent(row.id, row.made_at, _delta(row)) for row in rows],
     )
 

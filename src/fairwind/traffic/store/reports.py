@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import msgspec
-
 from fairwind.kernel import Query
 from fairwind.traffic.report import Day
 from fairwind.traffic.sample import Candidates, unpacked
-from fairwind.traffic.stages import Decision
 
 SAMPLES_READ = 5000
 
@@ -34,23 +31,38 @@ def logged(since: datetime, until: datetime, day: date) -> Query[list[Day]]:
 
 
 def sampled(since: datetime, until: datetime) -> Query[list[Candidates]]:
-    """The latest requests of the time that were kept whole."""
+    """Requests of the time that were kept whole, any of them alike."""
     return Query(
         """
         SELECT body FROM traffic.sampled_feed WHERE served_at >= %s AND served_at < %s
-        ORDER BY served_at DESC LIMIT %s
+        ORDER BY md5(feed_id::text) LIMIT %s
         """,
         (since, until, SAMPLES_READ),
         lambda rows: [unpacked(bytes(row.body)) for row in rows],
     )
 
 
-def stages_ended(since: datetime, until: datetime) -> Query[list[Decision]]:
-    """How stages ended in the time."""
+def newcomers(entered_since: datetime, entered_until: datetime, day: date) -> Query[list[int]]:
+    """Impressions, by the end of the day, of hosts who entered in this time and could be shown that day."""
     return Query(
-        "SELECT decision::text AS decision FROM traffic.stage_end WHERE ended_at >= %s AND ended_at < %s",
+        """
+        SELECT coalesce(sum(had.impressions), 0)::bigint AS impressions
+        FROM traffic.host
+        JOIN traffic.host_day AS today ON today.host_no = host.no AND today.day = %(day)s AND today.candidacies > 0
+        LEFT JOIN traffic.host_day AS had ON had.host_no = host.no AND had.day <= %(day)s
+        WHERE entered_at >= %(since)s AND entered_at < %(until)s GROUP BY host.no
+        """,
+        {"since": entered_since, "until": entered_until, "day": day},
+        lambda rows: [int(row.impressions) for row in rows],
+    )
+
+
+def is_logged(since: datetime, until: datetime) -> Query[bool]:
+    """Whether the log has something of the time."""
+    return Query(
+        "SELECT EXISTS (SELECT FROM traffic.exposure WHERE seen_at >= %s AND seen_at < %s) AS logged",
         (since, until),
-        lambda rows: [msgspec.json.decode(row.decision, type=Decision) for row in rows],
+        lambda rows: bool(rows[0].logged),
     )
 
 

@@ -26,12 +26,16 @@ def samples_kept(samples: Sequence[Sampled]) -> Query[None]:
 
 
 def samples_since(since: datetime, limit: int) -> Query[list[Row]]:
-    """Requests served since then, the latest first: body, and which of their slots were clicked."""
+    """At most limit of the requests served since then, any of them alike: body, and which of their slots were clicked.
+
+    The latest first.
+    """
     return Query(
         """
         SELECT body,
                ARRAY(SELECT slot FROM traffic.exposure WHERE exposure.feed_id = kept.feed_id AND clicked) AS clicked
-        FROM traffic.sampled_feed AS kept WHERE served_at >= %s ORDER BY served_at DESC LIMIT %s
+        FROM (SELECT * FROM traffic.sampled_feed WHERE served_at >= %s ORDER BY md5(feed_id::text) LIMIT %s) AS kept
+        ORDER BY served_at DESC
         """,
         (since, limit),
         lambda rows: rows,

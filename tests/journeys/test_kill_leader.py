@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +21,9 @@ import psycopg
 import pytest
 
 from databases import set_up_database
-from fairwind.kernel import uuid7
+from fairwind.identity import SESSION_COOKIE, NewPerson, Role, create_people, open_sessions
+from fairwind.kernel import Database, Transaction, accepted, uuid7
 from fairwind.kernel.postgres.configuration import free_port
-from fairwind.traffic import TrafficPolicy
-from fairwind.traffic.counts import IMPRESSIONS
-from fairwind.traffic.saved import leader_restored
 
 SERVE = [sys.executable, "-c", "from fairwind.cli import main; main()", "serve"]
 ROOMS = 12
@@ -56,6 +56,11 @@ class Server:
             except httpx.HTTPError:
                 time.sleep(0.1)
         raise AssertionError("the server did not come up")
+
+    def stop(self) -> None:
+        """As an operator does, who waits for what is under way."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(WAIT_S) == 0
 
 
 @contextmanager
@@ -116,6 +121,32 @@ def until(happened: object, within_s: float) -> None:
         time.sleep(0.05)
 
 
+def operator_of(database_url: str) -> dict[str, str]:
+    """The cookie of a new operator."""
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> str:
+        [person] = await create_people(tx, [NewPerson("operator", "运营", "!", frozenset({Role.OPERATOR}))], now)
+        [token] = await open_sessions(tx, [accepted(person).id], now, timedelta(days=1))
+        return token
+
+    async def make() -> str:
+        async with Database(database_url) as database:
+            return await database.run(work)
+
+    return {SESSION_COOKIE: asyncio.run(make())}
+
+
+def standings(server: Server, cookies: dict[str, str]) -> dict[int, tuple[int, int]]:
+    """Impressions and clicks of each creator who has any, as an operator reads them."""
+    found = {}
+    with httpx.Client(base_url=server.url, cookies=cookies, timeout=30) as client:
+        for host in range(1, ROOMS + 1):
+            standing = client.get(f"/traffic/hosts/creator/{host}").raise_for_status().json()
+            found[host] = (standing["impressions"], standing["clicks"])
+    return {host: had for host, had in found.items() if had != (0, 0)}
+
+
 @pytest.fixture
 def shared(server_url: str) -> Iterator[str]:
     """A database with some rooms that are live."""
@@ -166,13 +197,17 @@ def test_a_leader_that_is_killed_is_replaced_no_request_fails_and_no_count_is_lo
         # It was killed as well. Whoever comes next goes on with what the log says.
         told = sum(viewers.seen.values())
         assert ask(shared, "SELECT count(*) FROM traffic.exposure") == (told,)
-        with serving(shared, Path(place, "three")):
+        cookies = operator_of(shared)
+        counts = {host: (seen, seen) for host, seen in viewers.seen.items() if seen}
+        with serving(shared, Path(place, "two")) as second:
+            until(lambda: standings(second, cookies) == counts, WAIT_S)
+            second.stop()
+        # Who begins anew knows at once what was saved, before it makes any prices.
+        with serving(shared, Path(place, "two")) as second:
+            assert standings(second, cookies) == counts
             [last] = ask(shared, "SELECT version FROM traffic.price")
-            until(lambda: ask(shared, "SELECT version FROM traffic.price") > (last,), WAIT_S)
-            until(lambda: ask(shared, "SELECT count(*) FROM traffic.delta WHERE counts[1] > 0") == (0,), WAIT_S)
+            until(lambda: ask(shared, "SELECT version FROM traffic.price") > (last + 1,), WAIT_S)
+            assert standings(second, cookies) == counts
+        assert ask(shared, "SELECT count(*) FROM traffic.delta WHERE counts[1] > 0") == (0,)
         days = ask(shared, "SELECT sum(impressions)::bigint, sum(clicks)::bigint FROM traffic.host_day")
         assert days == (told, told)
-        with psycopg.connect(shared) as connection:
-            body = connection.execute("SELECT body FROM traffic.state").fetchone()
-        assert body is not None
-        assert leader_restored(TrafficPolicy(), body[0], 0).exposure.counts[:, IMPRESSIONS].sum() == told

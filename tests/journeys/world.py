@@ -40,6 +40,7 @@ class World:
         self._spread_a_link()
         self._open_alliance()
         self._withhold()
+        self._share_traffic()
         self.there |= {"kind": "creator", "payee_id": self.people["buyer"].id}
         self.there["person_id"] = server.someone("buyer").id
 
@@ -148,6 +149,16 @@ class World:
         targeted = merchant.put(f"{plans}/targeted", json={"creator_ppm": 400_000}).raise_for_status().json()
         self.there |= {"activity_id": activity_id, "plan_id": targeted["id"]}
         self.there |= {"agency_id": agency.id, "creator_id": self.people["creator"].id}
+
+    def _share_traffic(self) -> None:
+        """Somebody who has a room is kept out of the feed. Nobody else asks for it, so that it stays as it is."""
+        host, operator = self.server.someone("creator"), self.people["operator"]
+        host.put("/rooms/mine", json={"title": "直播间"}).raise_for_status()
+        host.put(f"/live-sessions/{self.new_id()}", json={"title": "618"}).raise_for_status()
+        self.server.run(self.server.platform.provided["feed"].look_around())
+        self.there |= {"subject_id": host.id, "suspension_id": self.new_id()}
+        suspension = f"/traffic/hosts/creator/{host.id}/suspensions/{self.there['suspension_id']}"
+        operator.put(suspension, json={"reason": "虚假宣传"}).raise_for_status()
 
     def session(self, *roles: str) -> str:
         """A session of someone with these roles and the shop: a new one each time, for a case may sign out."""

@@ -310,3 +310,109 @@ async def test_new_hosts_come_through_their_first_stage_also_over_a_change_of_le
     )
     assert (ended.host_no, ended.stage) == (1, "first")
     assert int(ended.impressions) >= 100
+
+
+async def saved(database: Database) -> dict[str, Any]:
+    """What the leader saved last, by name."""
+    async with database.transaction() as tx:
+        found = await tx.ask(saved_state())
+    assert found is not None
+    return leader_restored(TrafficPolicy(), found[1], 0).arrays()
+
+
+async def test_counts_stages_and_floors_survive_the_leader(database: Database) -> None:
+    await hosts_added(database, 1)
+    fresh = [Newcomer(Subject(HostKind.CREATOR, 2), ShiftedClock().now())]
+    await database.run(lambda tx: host_store.add_hosts(tx, fresh))
+    first, second = Server(database), Server(database)
+    await first.turn()
+    await told_of(database, first, *[0] * 9, 1, 1)
+    await first.turn(11)
+    before = await saved(database)
+    await dies(database)
+    second.clock.advance(timedelta(seconds=30))
+    await second.turn()
+    after = await saved(database)
+    assert before["floor_due"].sum() > 0
+    assert before["stage"].tolist() == [3, 0]
+    for name in ("counts", "stage", "stage_since_s", "at_joining", "floor_due", "floor_shown", "active"):
+        assert (before[name] == after[name]).all(), name
+    assert (after["impressions"] <= before["impressions"]).all()
+
+
+async def test_a_leader_that_dies_between_publishing_and_saving_has_counted_nothing(database: Database) -> None:
+    await hosts_added(database, 2)
+    first, second = Server(database), Server(database)
+    await first.turn()
+    state = await row(database, "SELECT saved_at FROM traffic.state")
+    await told_of(database, first, 0, 0, 1)
+    await first.turn()
+    published = await row(database, "SELECT version FROM traffic.price")
+    assert await row(database, "SELECT saved_at FROM traffic.state") == state, "published, and not saved"
+    assert published.version == first.serving.price_version
+
+    await dies(database)
+    await second.turn()
+    assert second.serving.price_version > published.version
+    assert (await saved(database))["counts"][:, IMPRESSIONS].sum(axis=1).tolist() == [2, 1]
+    assert (await row(database, "SELECT count(*) AS waiting FROM traffic.delta")).waiting == 0
+
+
+async def test_a_leader_that_was_slow_for_a_lease_and_lost_nothing_goes_on(database: Database) -> None:
+    await hosts_added(database, 2)
+    server = Server(database)
+    await server.turn()
+    term = server.serving.term
+    await told_of(database, server, 0, 1)
+    for _ in range(3):
+        await dies(database)
+        await server.turn(11)
+    assert server.leading.leads
+    assert server.serving.term == term
+    assert await counted(database) == [(1, 1), (1, 1)]
+
+
+async def test_of_many_servers_that_begin_at_once_one_leads_and_all_follow_it(database: Database) -> None:
+    await hosts_added(database, 2)
+    servers = [Server(database) for _ in range(5)]
+    await asyncio.gather(*(server.turn() for server in servers))
+    await asyncio.gather(*(server.turn(0) for server in servers))
+    assert sum(server.leading.leads for server in servers) == 1
+    prices = {(server.serving.price_version, server.serving.term) for server in servers}
+    assert len(prices) == 1
+
+
+async def test_a_policy_is_served_by_within_a_turn_whatever_the_refresh_was(database: Database) -> None:
+    await hosts_added(database, 2)
+    slow = PolicyDraft({"refresh_s": 3600})
+    await database.run(lambda tx: publish(tx, uuid7(NOW), slow, PersonId(1), NOW))
+    leading, following = Server(database), Server(database)
+    await leading.turn()
+    await following.turn()
+    new = PolicyDraft({"refresh_s": 3600, "floor_share": 0.5})
+    await database.run(lambda tx: publish(tx, uuid7(NOW), new, PersonId(1), NOW))
+    for server in (leading, following):
+        await server.turn()
+        assert server.serving.policy.floor_share == 0.5
+
+
+async def test_the_end_of_a_stage_is_written_down_also_when_publishing_failed_at_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hosts_added(database, 1)
+    fresh = [Newcomer(Subject(HostKind.CREATOR, 2), ShiftedClock().now())]
+    await database.run(lambda tx: host_store.add_hosts(tx, fresh))
+    server = Server(database)
+    await server.turn()
+    for _ in range(12):
+        await told_of(database, server, *[1] * 10)
+
+    async def away(*_: object) -> bool:
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(server.leading, "_published", away)
+        with pytest.raises(ConnectionError):
+            await server.turn()
+    await server.turn(11)
+    assert (await row(database, "SELECT count(*) AS ended FROM traffic.stage_end")).ended == 1

@@ -70,10 +70,11 @@ class Served(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A page of the feed. codes: what a next page must not repeat."""
+    """A page of the feed. codes: what a next page must not repeat. more: whether there is anything for one."""
 
     items: list[Served]
     codes: list[int]
+    more: bool
 
 
 class Feed:
@@ -148,7 +149,7 @@ class Feed:
             assert shown is not None
         tastes = None if caller.person_id is None else await self._tastes(EVERYONE, caller.person_id)
         gone: set[Item] = set()
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             serving = self._serving
             selection = select(shown, serving.allocator, serving.policy, kind, tastes, seen, gone, slots, self._random)
             cards = await self._cards(EVERYONE, [each.item for each in selection.chosen])
@@ -156,6 +157,9 @@ class Feed:
             if not missing:
                 return await self._signed(selection, cards, await self._viewer(caller, address))
             gone |= missing
+            if attempt:  # not a product or two, but a shop that closed: its other goods would fill the next try
+                lost = {each.host_no for each in selection.chosen if each.item in missing}
+                gone |= {item for item, host in zip(shown.items, shown.hosts.tolist(), strict=True) if host in lost}
         selection = selection._replace(chosen=[each for each in selection.chosen if each.item in cards])
         return await self._signed(selection, cards, await self._viewer(caller, address))
 
@@ -183,7 +187,7 @@ class Feed:
             self._samples.append(
                 Sampled(feed_id, now, self._serving.policy_version, packed(selection), selection.ranking.version)
             )
-        return Answer(served, [code_of(each.item) for each in selection.chosen])
+        return Answer(served, [code_of(each.item) for each in selection.chosen], selection.left > 0)
 
     async def _viewer(self, caller: Caller, address: str) -> int:
         """A keyed hash of who has signed in, or else of the network they come from."""

@@ -75,13 +75,17 @@ class Chosen(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The answer to a request. candidates, utilities: int32[n] of item indices and float32[n], what was ranked."""
+    """The answer to a request. candidates, utilities: int32[n] of item indices and float32[n], what was ranked.
+
+    left: how many items could be shown on later pages.
+    """
 
     chosen: list[Chosen]
     candidates: Indices
     utilities: NDArray[np.float32]
     hosts: Indices
     ranking: Ranking
+    left: int
 
     def candidacies(self) -> Delta:
         """One for each candidate's host, however many items it had."""
@@ -191,7 +195,9 @@ def select(
         Chosen(shown.items[candidates[position]], int(owners[position]), Why(int(why)), float(utilities[position]))
         for position, why in zip(ranking.positions.tolist(), ranking.why.tolist(), strict=True)
     ]
-    return Selection(chosen, candidates, utilities, owners, ranking)
+    shelf = shown.shelves[kind].items
+    passed = np.count_nonzero(np.isin(shelf, np.concatenate((before, left))))
+    return Selection(chosen, candidates, utilities, owners, ranking, len(shelf) - int(passed) - len(chosen))
 
 
 def _outcomes(tastes: Tastes, categories: Mapping[int, int]) -> Outcomes:

@@ -205,7 +205,9 @@ class Traffic:
                 raise Invalid("until lies in the past; leave it out for as long as it is not lifted", field="until")
             if any(in_force(each, now) for each in there):
                 raise AlreadySuspended("the host is kept out already; lift that suspension first")
-            suspension = Suspension(id, host.kind, host.subject_id, draft.reason, person_id, now, draft.until)
+            # Another server's clock may be ahead of this one's.
+            since = max([now, *(each.lifted_at for each in there if each.lifted_at is not None)])
+            suspension = Suspension(id, host.kind, host.subject_id, draft.reason, person_id, since, draft.until)
             await tx.ask(host_store.suspension_saved(suspension, host.no))
             return suspension
 

@@ -104,7 +104,7 @@ async def get_feed(
     slots = min(limit, cursors.ITEMS_MAX - len(seen))
     answer = await feed.answer(caller, _address(request), None if kind is None else _KINDS[kind], seen, slots)
     shown = (*seen, *answer.codes)
-    more = len(answer.items) == limit and len(shown) < cursors.ITEMS_MAX
+    more = answer.more and len(answer.items) > 0 and len(shown) < cursors.ITEMS_MAX
     return FeedPage([_item(each) for each in answer.items], cursors.written(shown) if more else None)
 
 

@@ -26,7 +26,7 @@ from fairwind.traffic.saved import leader_restored
 from fairwind.traffic.serving import Serving
 from fairwind.traffic.store import hosts as host_store
 from fairwind.traffic.store.exposures import viewers_locked
-from fairwind.traffic.store.standings import saved_state
+from fairwind.traffic.store.pricing import saved_state
 from fairwind.traffic.wiring import TURN_PAUSE_S
 from market import NOW
 

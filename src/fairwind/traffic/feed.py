@@ -164,8 +164,8 @@ class Feed:
         return await self._signed(selection, cards, await self._viewer(caller, address))
 
     async def _signed(self, selection: Selection, cards: dict[Item, Card], viewer: int) -> Answer:
-        now, feed_id = self._clock.now(), uuid7(self._clock.now())
-        key = await self._secret()
+        now, key = self._clock.now(), await self._secret()
+        feed_id = uuid7(now)
         served = []
         for slot, each in enumerate(selection.chosen):
             showing = Showing(

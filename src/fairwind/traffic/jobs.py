@@ -89,20 +89,20 @@ class Leading:
     async def _take_over(self, term: int) -> None:
         """Go on where the last leader stopped."""
         async with self._database.transaction() as tx:
-            body, priced, published, hosts = await tx.together(
-                store.state(), store.prices_after(-1, -1), policy_store.policy_in_force(), host_store.hosts()
+            saved, priced, published = await tx.together(
+                store.saved_state(), store.prices_after(-1, -1), policy_store.policy_in_force()
             )
         now_s = self._clock.now().timestamp()
-        if body is None:
+        if saved is None:
             leader = Leader(published.policy, 0, now_s)
         else:
             # Hosts that came since are not in it: they join as newcomers.
-            leader = await asyncio.to_thread(leader_restored, published.policy, body, 0)
+            leader = await asyncio.to_thread(leader_restored, published.policy, saved[1], 0)
         if priced is not None:
             leader.snapshot = leader.snapshot._replace(version=max(leader.snapshot.version, priced.version))
         self._leader, self._term, self._policy_version = leader, term, published.version
         self._merged, self._made_at, self._saved_at = set(), None, None
-        log.info("traffic_lead_taken", term=term, hosts=len(hosts))
+        log.info("traffic_lead_taken", term=term, hosts=len(leader.active))
 
     def _due(self, published: Published, now: datetime) -> bool:
         """Whether prices are to be made: at once after taking over and for a new policy, and each refresh_s."""

@@ -96,7 +96,7 @@ class Traffic:
         async with self._database.transaction() as tx:
             host = await self._host(tx, subject)
             saved, priced, published, days, ended, suspensions = await tx.together(
-                store.saved_state(),
+                pricing_store.saved_state(),
                 pricing_store.prices_after(-1, -1),
                 policy_store.policy_in_force(),
                 store.host_days(host.no, date.max, _DAYS_SHOWN),

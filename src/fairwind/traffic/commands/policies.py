@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fairwind.kernel import IdReused, NotFound, PersonId, Transaction
-from fairwind.traffic.publishing import PolicyDraft, Published, Settings, changed
+from fairwind.traffic.publishing import PolicyDraft, Published, changed
 from fairwind.traffic.store import policies as store
 
 
@@ -23,27 +23,16 @@ async def publish(
         if (there.settings, there.note) != (settings, draft.note):
             raise IdReused(f"request {request_id} published version {there.version} with other content; make a new id")
         return there
-    return await _added(tx, request_id, settings, draft.note, person_id, now)
+    last = await tx.ask(store.policy_in_force())
+    # A clock that was set back must not let a version precede the one before it.
+    published = Published(last.version + 1, request_id, settings, draft.note, person_id, max(now, last.published_at))
+    await tx.ask(store.policy_added(published))
+    return published
 
 
 async def go_back(tx: Transaction, request_id: UUID, version: int, person_id: PersonId, now: datetime) -> Published:
     """Publish what an earlier version said, as a new one. Refusals: NotFound, IdReused."""
-    earlier, there = await tx.together(store.policy_version(version), store.policy_of_request(request_id))
+    earlier = await tx.ask(store.policy_version(version))
     if earlier is None:
         raise NotFound(f"there is no version {version} of the traffic policy")
-    note = f"back to version {version}"
-    if there is not None:
-        if (there.settings, there.note) != (earlier.settings, note):
-            raise IdReused(f"request {request_id} published version {there.version} with other content; make a new id")
-        return there  # type: ignore[no-any-return]
-    return await _added(tx, request_id, earlier.settings, note, person_id, now)
-
-
-async def _added(
-    tx: Transaction, request_id: UUID, settings: Settings, note: str, person_id: PersonId, now: datetime
-) -> Published:
-    last = await tx.ask(store.policy_in_force())
-    # A clock that was set back must not let a version precede the one before it.
-    published = Published(last.version + 1, request_id, settings, note, person_id, max(now, last.published_at))
-    await tx.ask(store.policy_added(published))
-    return published
+    return await publish(tx, request_id, PolicyDraft(earlier.settings, f"back to version {version}"), person_id, now)

@@ -94,9 +94,13 @@ def deltas_merged(ids: Collection[UUID]) -> Query[None]:
     return statement("DELETE FROM traffic.delta WHERE id = ANY (%s::uuid[])", (uuid_array(ids),))
 
 
-def state() -> Query[bytes | None]:
-    """What the last leader knew."""
-    return Query("SELECT body FROM traffic.state", (), lambda rows: bytes(rows[0].body) if rows else None)
+def saved_state() -> Query[tuple[datetime, bytes] | None]:
+    """What the leader knew last, and when it saved it."""
+    return Query(
+        "SELECT saved_at, body FROM traffic.state",
+        (),
+        lambda rows: (rows[0].saved_at, bytes(rows[0].body)) if rows else None,
+    )
 
 
 def state_saved(body: bytes, now: datetime) -> Query[None]:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 
 from fairwind.kernel import Query
 from fairwind.traffic.stages import Decision
 from fairwind.traffic.standing import HostDay, StageEnded
-
-
-def saved_state() -> Query[tuple[datetime, bytes] | None]:
-    """What the leader knew last, and when it saved it."""
-    return Query(
-        "SELECT saved_at, body FROM traffic.state",
-        (),
-        lambda rows: (rows[0].saved_at, bytes(rows[0].body)) if rows else None,
-    )
 
 
 def host_days(host_no: int, before: date, limit: int) -> Query[list[HostDay]]:
